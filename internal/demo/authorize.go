@@ -272,7 +272,7 @@ func (p *Provider) loginPage(req authRequest, s *ssoSession, known bool) answer 
 	p.pending[id] = &interaction{req: req, expires: p.now().Add(interactionTTL)}
 	view := loginView{
 		Interaction: id,
-		Client: req.client.ID, Scopes: strings.Fields(req.scope), Issuer: p.cfg.Issuer,
+		Client:      req.client.ID, Scopes: strings.Fields(req.scope), Issuer: p.cfg.Issuer,
 	}
 	if u, err := url.Parse(req.redirectURI); err == nil {
 		view.Host = u.Host
