@@ -1,0 +1,160 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// errEvicted is for the package itself: this Session left memory while somebody
+// still held it, and another one stands in its place.
+var errEvicted = errors.New("session: evicted")
+
+// freshness of an access token.
+type freshness int
+
+const (
+	fresh   freshness = iota
+	due               // valid, and time to renew it
+	expired           // not to be used any more
+)
+
+// Access returns an access token that is good for a call now. If the token is
+// due it starts a renewal and returns the old one at once; if the token has
+// expired it waits for the renewal, at most Limits.RenewTimeout.
+//
+// ErrNotFound means that the session is over. An *Unavailable means that there
+// is no usable token now but there may be later.
+func (s *Session) Access(ctx context.Context) (Secret, error) {
+	now := s.m.now()
+	v := s.content.Load()
+	switch s.freshness(v, now) {
+	case fresh:
+		return v.Tokens.Access, nil
+	case due:
+		f, err := s.renewal(ctx, now)
+		if err == nil && s.m.providers[s.who.Provider].Blocking {
+			err = s.wait(ctx, f)
+		}
+		if errors.Is(err, ErrNotFound) {
+			return "", err
+		}
+		return s.content.Load().Tokens.Access, nil
+	}
+	if !s.renewable(v) {
+		s.m.end(s, ReasonNoRenew)
+		return "", ErrNotFound
+	}
+	f, err := s.renewal(ctx, now)
+	if errors.Is(err, errEvicted) {
+		return s.again(ctx, func(n *Session) (Secret, error) { return n.Access(ctx) })
+	}
+	if err == nil {
+		err = s.wait(ctx, f)
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.content.Load().Tokens.Access, nil
+}
+
+// RenewAfter returns an access token to try after an API answered that the
+// used one is invalid: a newer token if there is one or one is just being
+// fetched, else the result of one forced renewal. If no better token is to be
+// had now (no refresh token, or the last renewal is too recent) it returns used
+// itself. Errors are those of Access.
+func (s *Session) RenewAfter(ctx context.Context, used Secret) (Secret, error) {
+	if v := s.content.Load(); v.Tokens.Access != used {
+		return s.Access(ctx)
+	}
+	if _, err := s.Renew(ctx); err != nil {
+		return "", err
+	}
+	return s.content.Load().Tokens.Access, nil
+}
+
+// Renew renews the access token now and reports whether that gave a new one. It
+// joins a renewal under way. Within a quarter of the token's life since the
+// last renewal, or without a refresh token, it does nothing (K1). Errors are
+// those of Access.
+func (s *Session) Renew(ctx context.Context) (bool, error) {
+	now := s.m.now()
+	v := s.content.Load()
+	s.mu.Lock()
+	f := s.flight
+	s.mu.Unlock()
+	if f == nil {
+		lifetime := v.Tokens.Expires.Sub(v.Tokens.Obtained)
+		recent := now.Sub(v.Tokens.Obtained) < lifetime/4
+		if !s.renewable(v) || s.pending(v) || recent && s.freshness(v, now) != expired {
+			return false, nil
+		}
+		var err error
+		if f, err = s.renewal(ctx, now); errors.Is(err, errEvicted) {
+			_, err = s.again(ctx, func(n *Session) (Secret, error) { _, err := n.Renew(ctx); return "", err })
+			return err == nil, err
+		} else if err != nil {
+			return false, err
+		}
+	}
+	if err := s.wait(ctx, f); err != nil {
+		return false, err
+	}
+	return s.content.Load().Tokens.Access != v.Tokens.Access, nil
+}
+
+// again calls f with the session that took the place of s in memory.
+func (s *Session) again(ctx context.Context, f func(*Session) (Secret, error)) (Secret, error) {
+	n, err := s.m.Resume(ctx, s.ticket)
+	if err != nil {
+		return "", err
+	}
+	return f(n)
+}
+
+// freshness tells what to do with the access token of v at now.
+func (s *Session) freshness(v *version, now time.Time) freshness {
+	lifetime := v.Tokens.Expires.Sub(v.Tokens.Obtained)
+	left := v.Tokens.Expires.Sub(now)
+	switch {
+	case left < min(5*time.Second, lifetime/10):
+		return expired
+	case !s.renewable(v):
+		return fresh
+	case s.pending(v):
+		// The refresh token may be spent. If this process sent it, its second and
+		// last use waits until nothing else is left; if the intent was found in the
+		// store, a provider with a grace window may still honour it: now or never.
+		if v.found {
+			return due
+		}
+		return fresh
+	case left <= min(s.m.limits.RenewBefore, lifetime/3):
+		return due
+	}
+	return fresh
+}
+
+// pending reports whether the last use of v's refresh token has no known end.
+func (s *Session) pending(v *version) bool { return v.Intent != nil }
+
+// renewable reports whether v can be renewed at all.
+func (s *Session) renewable(v *version) bool {
+	t := v.Tokens
+	return t.Refresh != "" && s.ends.Load() == 0 &&
+		(t.RefreshExpires.IsZero() || s.m.now().Before(t.RefreshExpires))
+}
+
+// wait waits for a renewal that the caller depends on.
+func (s *Session) wait(ctx context.Context, f *flight) error {
+	timeout := time.NewTimer(s.m.limits.RenewTimeout)
+	defer timeout.Stop()
+	select {
+	case <-f.done:
+		return f.err
+	case <-timeout.C:
+		return &Unavailable{RetryAfter: time.Second, Err: errors.New("the renewal takes longer than renew_timeout")}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

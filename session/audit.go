@@ -1,0 +1,56 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+)
+
+// An Event is the name of an audit event: one line in the log for each thing
+// that happened to somebody's sign-in. Names are stable; operators alert on
+// them.
+type Event string
+
+// The audit events.
+const (
+	EventSignIn        Event = "sign_in"         // a session began
+	EventSignInRefused Event = "sign_in_refused" // a sign-in came back and was not accepted; "reason" says why
+	EventRenewed       Event = "tokens_renewed"  // a renewal is durable
+	EventRenewalFailed Event = "renewal_failed"  // a renewal failed and the session lives on
+	EventEnded         Event = "session_ended"   // a session is over; "reason" says why
+	EventUnreadable    Event = "session_unreadable"
+	EventRevoked       Event = "tokens_revoked"
+	EventRevokeFailed  Event = "revocation_failed"
+	EventRefused       Event = "request_refused" // a request was refused by a rule; "code" is the problem's code
+)
+
+// Reasons for which a session ends.
+const (
+	ReasonLogout   = "logout"          // the user asked for it
+	ReasonIdle     = "idle"            // no activity for Limits.Idle
+	ReasonAbsolute = "absolute"        // Limits.Absolute since sign-in
+	ReasonReplaced = "replaced"        // a new sign-in in the same browser
+	ReasonRefused  = "renewal_refused" // the provider refused the refresh token
+	ReasonIdentity = "identity"        // renewed tokens belong to another user
+	ReasonOwnCrash = "own_crash"       // a renewal was begun twice and its end never seen
+	ReasonNoRenew  = "tokens_expired"  // the access token ran out and nothing can renew it
+	ReasonLate     = "tombstone"       // a ticket arrived for a session that is over already
+)
+
+// Audit writes one audit event. What it is given must hold no secret; a
+// session is named by [Key.Ref].
+func Audit(ctx context.Context, log *slog.Logger, event Event, attrs ...slog.Attr) {
+	level := slog.LevelInfo
+	switch event {
+	case EventSignInRefused, EventRenewalFailed, EventUnreadable, EventRevokeFailed, EventRefused:
+		level = slog.LevelWarn
+	}
+	attrs = append([]slog.Attr{slog.Bool("audit", true)}, attrs...)
+	log.LogAttrs(ctx, level, string(event), attrs...)
+}
+
+func (m *Manager) audit(event Event, k Key, who Identity, attrs ...slog.Attr) {
+	attrs = append([]slog.Attr{
+		slog.String("session", k.Ref()), slog.String("provider", who.Provider), slog.String("sub", who.Subject),
+	}, attrs...)
+	Audit(context.Background(), m.log, event, attrs...)
+}

@@ -1,0 +1,164 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// replacedFor is how long a session serves after its own user signed in again
+// in the same browser: calls of other tabs may be under way.
+const replacedFor = 30 * time.Second
+
+// Ended is what the end of a session leaves to do: telling the provider.
+type Ended struct {
+	Identity
+	IDToken Secret
+}
+
+// End ends the session that t opens and revokes its tokens. From the moment it
+// returns no call on the session succeeds, whatever becomes of the store. The
+// revocation goes on in the background. ErrNotFound means that there is no such
+// session.
+func (m *Manager) End(ctx context.Context, t Ticket, reason string) (Ended, error) {
+	s, err := m.Resume(ctx, t)
+	if err != nil {
+		return Ended{}, err
+	}
+	ended := Ended{s.who, s.IDToken()}
+	if !m.end(s, reason) {
+		return Ended{}, ErrNotFound
+	}
+	return ended, nil
+}
+
+// A burial is a session that is over in memory. While pending, its deletion
+// has yet to be written.
+type burial struct {
+	at      time.Time
+	pending bool
+}
+
+// end ends s: in memory at once, then in the store, then at the provider. It
+// reports false if s was over already.
+func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
+	if !m.bury(s, reason == ReasonIdle) {
+		return false
+	}
+	m.remove(s.key)
+	if s.ends.Load() != 0 {
+		// It was replaced, and said so then. Its tokens may belong to the same
+		// grant as its successor's: they are dropped, not revoked.
+		return true
+	}
+	m.audit(EventEnded, s.key, s.who, append(attrs, slog.String("reason", reason))...)
+	switch reason {
+	case ReasonRefused, ReasonOwnCrash, ReasonNoRenew:
+		// A refused or doubtful refresh token must not be sent again.
+	default:
+		m.revoke(s.key, s.who, s.content.Load().Tokens)
+	}
+	return true
+}
+
+// bury ends s in memory: nobody finds it there any more, nobody loads it
+// again, its streams close.
+func (m *Manager) bury(s *Session, idle bool) bool {
+	m.ended.Store(s.key, &burial{at: m.now()})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	s.over = true
+	close(s.stream)
+	m.open.CompareAndDelete(s.key, s)
+	if idle && s.watched {
+		// Finite downloads outlive idling out, though not the absolute limit.
+		m.watchExpiry(s)
+		return true
+	}
+	close(s.done)
+	return true
+}
+
+// forget drops s from memory because the store has it no more.
+func (m *Manager) forget(s *Session) { m.bury(s, false) }
+
+// remove deletes a buried session from the store. If the store refuses, the
+// session is over all the same for as long as this process lives, and upkeep
+// tries again.
+func (m *Manager) remove(key Key) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := m.store.Delete(ctx, key); err != nil {
+		m.log.Error("an ended session can't be deleted; trying again", "session", key.Ref(), "error", err)
+		m.ended.Store(key, &burial{at: m.now(), pending: true})
+	}
+}
+
+// replace ends the session that a browser had before it signed in again.
+func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
+	s, err := m.Resume(ctx, t)
+	if err != nil {
+		if !errors.Is(err, ErrNotFound) {
+			m.log.Error("the session before a sign-in can't be ended", "session", t.Key().Ref(), "error", err)
+		}
+		return
+	}
+	if !s.who.Same(by) {
+		m.end(s, ReasonReplaced)
+		return
+	}
+	if !s.ends.CompareAndSwap(0, m.now().Add(replacedFor).UnixMilli()) {
+		return
+	}
+	update, err := s.headUpdate()
+	if err == nil {
+		err = m.store.UpdateHeads(ctx, []HeadUpdate{update})
+	}
+	if err != nil {
+		// It can't be written that the session is to end: then it ends now.
+		m.log.Error("a replaced session can't be marked; ending it at once", "session", s.key.Ref(), "error", err)
+		m.end(s, ReasonReplaced)
+		return
+	}
+	m.audit(EventEnded, s.key, s.who, slog.String("reason", ReasonReplaced))
+}
+
+// buryLate handles a ticket whose session ended while it was elsewhere: only
+// now can the tokens be opened, and so revoked.
+func (m *Manager) buryLate(key Key, t Ticket, r Record) {
+	if _, loaded := m.ended.LoadOrStore(key, &burial{at: m.now()}); loaded {
+		return
+	}
+	c, err := m.unsealContent(key, t, r)
+	if err != nil {
+		m.audit(EventUnreadable, key, Identity{}, slog.String("error", err.Error()))
+		return
+	}
+	m.remove(key)
+	m.audit(EventEnded, key, c.Identity, slog.String("reason", ReasonLate))
+	if c.Intent == nil {
+		m.revoke(key, c.Identity, c.Tokens)
+	}
+}
+
+// revoke tells the provider in the background to forget tokens.
+func (m *Manager) revoke(key Key, who Identity, t Tokens) {
+	p, ok := m.provider(who)
+	if !ok || t.Access == "" && t.Refresh == "" {
+		return
+	}
+	task := func() {
+		if err := p.Revoke(context.Background(), t); err != nil {
+			m.audit(EventRevokeFailed, key, who, slog.String("error", err.Error()))
+			return
+		}
+		m.audit(EventRevoked, key, who)
+	}
+	if !m.spawn(task) {
+		m.audit(EventRevokeFailed, key, who, slog.String("error", "shutting down"))
+	}
+}

@@ -1,0 +1,232 @@
+package session
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Session is a live session in memory. It is safe for concurrent use, and holds
+// one session's worth of locks: no call on it waits for another session.
+//
+// A Session is good for one request. It may be over at any moment; its methods
+// say so when it matters.
+type Session struct {
+	m      *Manager
+	key    Key
+	ticket Ticket
+
+	who     Identity
+	started time.Time
+
+	seen    atomic.Int64 // last activity, in ms
+	written atomic.Int64 // seen as last written to the store, in ms
+	dirty   atomic.Bool  // seen is newer than written, and m.dirty holds the session
+	ends    atomic.Int64 // a replaced session's last instant, in ms; 0 for others
+	used    atomic.Int64 // last Resume, in ms: what has long been unused leaves memory
+
+	content atomic.Pointer[version]
+
+	done   chan struct{} // closed when the session is over, but not by idling out
+	stream chan struct{} // closed when the session is over
+
+	mu      sync.Mutex
+	flight  *flight       // the renewal under way; guarded by mu
+	over    bool          // guarded by mu
+	evicted bool          // no longer the one in memory; guarded by mu
+	streams int           // open streams; guarded by mu
+	watched bool          // Done was asked for; guarded by mu
+	retryAt time.Time     // no renewal before this; guarded by mu
+	backoff time.Duration // last pause; guarded by mu
+}
+
+// version is one state of a session's content. It never changes.
+type version struct {
+	content
+	number uint64
+	found  bool // read from the store, not made by this process
+}
+
+func (m *Manager) newSession(t Ticket, h head) *Session {
+	s := &Session{
+		m: m, key: t.Key(), ticket: t, who: h.Identity, started: h.Started,
+		done: make(chan struct{}), stream: make(chan struct{}),
+	}
+	s.seen.Store(h.Seen.UnixMilli())
+	s.written.Store(h.Seen.UnixMilli())
+	s.ends.Store(toMilli(h.Ends))
+	s.used.Store(m.now().UnixMilli())
+	return s
+}
+
+// Info returns what may be told about the session.
+func (s *Session) Info() Info {
+	c := s.content.Load()
+	absolute := s.started.Add(s.m.limits.Absolute)
+	idle := s.idleEnd()
+	if ends := fromMilli(s.ends.Load()); !ends.IsZero() && ends.Before(absolute) {
+		absolute = ends
+	}
+	if absolute.Before(idle) {
+		idle = absolute
+	}
+	return Info{
+		Identity: s.who, Claims: c.Claims, Scope: c.Tokens.Scope, ACR: c.ACR, AuthTime: c.AuthTime,
+		Started: s.started, Idle: idle, Absolute: absolute,
+		TokenExpires: c.Tokens.Expires, Renewable: s.renewable(c),
+	}
+}
+
+// Ref names the session in logs.
+func (s *Session) Ref() string { return s.key.Ref() }
+
+// IDToken returns the last ID token.
+func (s *Session) IDToken() Secret { return s.content.Load().Tokens.ID }
+
+// Touch records that the user did something now: the session does not idle out
+// for another Limits.Idle. It is written to the store later, with others.
+func (s *Session) Touch() {
+	now := s.m.now().UnixMilli()
+	for {
+		seen := s.seen.Load()
+		if seen >= now {
+			return
+		}
+		if s.seen.CompareAndSwap(seen, now) {
+			break
+		}
+	}
+	if s.dirty.CompareAndSwap(false, true) {
+		s.m.mu.Lock()
+		s.m.dirty[s] = struct{}{}
+		s.m.mu.Unlock()
+	}
+}
+
+// Done returns a channel that closes when the session is over for another
+// reason than idling out: what a finite download watches.
+func (s *Session) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watched = true
+	return s.done
+}
+
+// Stream registers a stream of no foreseeable end (a WebSocket, an event
+// stream). The channel closes when the session is over for whatever reason,
+// idling out included; release must be called when the stream is. The error is
+// ErrTooManyStreams or ErrNotFound. A stream is no activity.
+func (s *Session) Stream() (over <-chan struct{}, release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.over, s.evicted:
+		return nil, nil, ErrNotFound
+	case s.m.limits.Streams > 0 && s.streams >= s.m.limits.Streams:
+		return nil, nil, ErrTooManyStreams
+	}
+	s.streams++
+	s.m.watchExpiry(s)
+	return s.stream, sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.streams--
+	}), nil
+}
+
+// expired returns why the session is over at now, or "".
+func (s *Session) expired(now time.Time) string {
+	ends := fromMilli(s.ends.Load())
+	switch {
+	case !now.Before(s.started.Add(s.m.limits.Absolute)):
+		return ReasonAbsolute
+	case !now.Before(s.idleEnd()):
+		return ReasonIdle
+	case !ends.IsZero() && !now.Before(ends):
+		return ReasonReplaced
+	}
+	return ""
+}
+
+func (s *Session) idleEnd() time.Time {
+	return time.UnixMilli(s.seen.Load()).UTC().Add(s.m.limits.Idle)
+}
+
+// head returns the head as it is to be written now.
+func (s *Session) head() head {
+	return head{
+		Identity: s.who, Started: s.started,
+		Seen: fromMilli(s.seen.Load()), Ends: fromMilli(s.ends.Load()),
+	}
+}
+
+// file returns the session as a new record.
+func (s *Session) file() (Record, Filing, error) {
+	update, err := s.headUpdate()
+	if err != nil {
+		return Record{}, Filing{}, err
+	}
+	v := s.content.Load()
+	tokens, err := s.sealContent(v.content, v.number)
+	if err != nil {
+		return Record{}, Filing{}, err
+	}
+	filing := Filing{
+		Subject: s.m.keys.index("sub", s.who.Issuer, s.who.Subject)[0],
+		Expires: update.Expires, Until: update.Until,
+	}
+	if s.who.SID != "" {
+		filing.SID = s.m.keys.index("sid", s.who.Issuer, s.who.SID)[0]
+	}
+	return Record{Head: update.Head, Tokens: tokens, Version: v.number}, filing, nil
+}
+
+func (s *Session) sealContent(c content, number uint64) ([]byte, error) {
+	plain, err := c.marshal()
+	if err != nil {
+		return nil, err
+	}
+	return s.m.keys.seal(slot{bucketTokens, s.key, number}, &s.ticket, plain)
+}
+
+// headUpdate seals the head as it is now. The store sweeps a little later than
+// the session really ends, so that activity not yet written is never overtaken.
+func (s *Session) headUpdate() (HeadUpdate, error) {
+	h := s.head()
+	plain, err := h.marshal()
+	if err != nil {
+		return HeadUpdate{}, err
+	}
+	sealed, err := s.m.keys.seal(slot{bucketHead, s.key, 0}, nil, plain)
+	if err != nil {
+		return HeadUpdate{}, err
+	}
+	expires := h.Seen.Add(s.m.limits.Idle + 2*s.m.granularity() + 5*time.Second)
+	until := h.Started.Add(s.m.limits.Absolute + time.Second)
+	if !h.Ends.IsZero() {
+		until = h.Ends.Add(time.Second)
+	}
+	until = wholeSeconds(until)
+	if expires = wholeSeconds(expires); expires.After(until) {
+		expires = until
+	}
+	return HeadUpdate{Key: s.key, Head: sealed, Expires: expires, Until: until}, nil
+}
+
+func wholeSeconds(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }
+
+// swap makes c the session's content, in the store and then in memory.
+func (s *Session) swap(ctx context.Context, from *version, c content) (*version, error) {
+	next := &version{content: c, number: from.number + 1}
+	sealed, err := s.sealContent(c, next.number)
+	if err != nil {
+		return nil, err
+	}
+	err = s.m.store.SwapTokens(ctx, s.key, TokensUpdate{From: from.number, To: next.number, Tokens: sealed})
+	if err != nil {
+		return nil, err
+	}
+	s.content.Store(next)
+	return next, nil
+}

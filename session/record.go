@@ -1,0 +1,128 @@
+package session
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// head is the part of a session that is sealed under the server's keys alone.
+type head struct {
+	Identity
+	Started time.Time // sign-in
+	Seen    time.Time // last activity, as last written
+
+	// Ends is set when the session was replaced by a new one of the same user:
+	// it serves until then and renews nothing any more.
+	Ends time.Time
+}
+
+// content is the part of a session that opens only with its ticket. It says
+// once more whose it is: of a tombstone nothing else is left.
+type content struct {
+	Identity
+	Tokens   Tokens
+	Claims   json.RawMessage
+	ACR      string
+	AuthTime time.Time
+	Intent   *intent // the renewal that was begun last, if it did not end
+}
+
+// intent is written before a refresh token is sent, so that whoever finds it
+// later knows that the token may be spent.
+type intent struct {
+	Attempt int       `json:"n"` // 1 or 2: which use of this refresh token
+	Token   string    `json:"h"` // digest of the refresh token
+	Time    time.Time `json:"t"`
+}
+
+// The wire forms spell every field out: [Secret] refuses to be marshalled, and
+// renaming a Go field must not change what old files mean. Times are
+// milliseconds since 1970, 0 for none.
+type wireHead struct {
+	Provider string `json:"p"`
+	Issuer   string `json:"iss"`
+	ClientID string `json:"c"`
+	Subject  string `json:"sub"`
+	SID      string `json:"sid,omitempty"`
+	Started  int64  `json:"st"`
+	Seen     int64  `json:"se"`
+	Ends     int64  `json:"en,omitempty"`
+}
+
+type wireContent struct {
+	Provider       string          `json:"p"`
+	Issuer         string          `json:"iss"`
+	ClientID       string          `json:"c"`
+	Subject        string          `json:"sub"`
+	SID            string          `json:"sid,omitempty"`
+	Access         string          `json:"at"`
+	Refresh        string          `json:"rt,omitempty"`
+	ID             string          `json:"id,omitempty"`
+	Scope          string          `json:"sc,omitempty"`
+	Obtained       int64           `json:"ob"`
+	Expires        int64           `json:"ex"`
+	RefreshExpires int64           `json:"rx,omitempty"`
+	Claims         json.RawMessage `json:"cl,omitempty"`
+	ACR            string          `json:"acr,omitempty"`
+	AuthTime       int64           `json:"aut,omitempty"`
+	Intent         *intent         `json:"in,omitempty"`
+}
+
+func (h head) marshal() ([]byte, error) {
+	return json.Marshal(wireHead{
+		h.Provider, h.Issuer, h.ClientID, h.Subject, h.SID,
+		toMilli(h.Started), toMilli(h.Seen), toMilli(h.Ends),
+	})
+}
+
+func unmarshalHead(b []byte) (head, error) {
+	var w wireHead
+	if err := json.Unmarshal(b, &w); err != nil {
+		return head{}, fmt.Errorf("session: head: %w", err)
+	}
+	if w.Provider == "" || w.Issuer == "" || w.Subject == "" || w.Started <= 0 {
+		return head{}, fmt.Errorf("session: head: %w", errSealed)
+	}
+	id := Identity{Provider: w.Provider, Issuer: w.Issuer, ClientID: w.ClientID, Subject: w.Subject, SID: w.SID}
+	return head{id, fromMilli(w.Started), fromMilli(w.Seen), fromMilli(w.Ends)}, nil
+}
+
+func (c content) marshal() ([]byte, error) {
+	t := c.Tokens
+	return json.Marshal(wireContent{
+		c.Provider, c.Issuer, c.ClientID, c.Subject, c.SID,
+		t.Access.Reveal(), t.Refresh.Reveal(), t.ID.Reveal(), t.Scope,
+		toMilli(t.Obtained), toMilli(t.Expires), toMilli(t.RefreshExpires),
+		c.Claims, c.ACR, toMilli(c.AuthTime), c.Intent,
+	})
+}
+
+func unmarshalContent(b []byte) (content, error) {
+	var w wireContent
+	if err := json.Unmarshal(b, &w); err != nil {
+		return content{}, fmt.Errorf("session: tokens: %w", err)
+	}
+	return content{
+		Identity: Identity{Provider: w.Provider, Issuer: w.Issuer, ClientID: w.ClientID, Subject: w.Subject, SID: w.SID},
+		Tokens: Tokens{
+			Access: Secret(w.Access), Refresh: Secret(w.Refresh), ID: Secret(w.ID), Scope: w.Scope,
+			Obtained: fromMilli(w.Obtained), Expires: fromMilli(w.Expires), RefreshExpires: fromMilli(w.RefreshExpires),
+		},
+		Claims: w.Claims, ACR: w.ACR, AuthTime: fromMilli(w.AuthTime), Intent: w.Intent,
+	}, nil
+}
+
+func toMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

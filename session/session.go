@@ -1,0 +1,117 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Identity is who a session belongs to, and where that is known from. The user
+// is the pair of Issuer and Subject, never a name or an e-mail address.
+type Identity struct {
+	Provider string // the provider's name in the configuration
+	Issuer   string // iss
+	ClientID string // the client the tokens were issued to
+	Subject  string // sub
+	SID      string // sid, the provider's own session; may be empty
+}
+
+// Same reports whether a and b are the same user at the same issuer.
+func (a Identity) Same(b Identity) bool { return a.Issuer == b.Issuer && a.Subject == b.Subject }
+
+// Tokens is a token set as the provider issued it.
+type Tokens struct {
+	Access   Secret
+	Refresh  Secret // empty: the provider gave none, and nothing can be renewed
+	ID       Secret // the last ID token, as a JWT
+	Scope    string // what was granted, space-separated
+	Obtained time.Time
+	Expires  time.Time // of Access; never zero
+
+	// RefreshExpires is when Refresh runs out, if the provider said so.
+	RefreshExpires time.Time
+}
+
+// SignIn is the result of a finished authentication: everything a session is
+// made from.
+type SignIn struct {
+	Identity
+	Tokens   Tokens
+	Claims   json.RawMessage // a JSON object: what the browser may know of the user
+	ACR      string          // acr of the ID token
+	AuthTime time.Time       // auth_time of the ID token; zero if it had none
+}
+
+// Limits bounds the life of a session and says when its tokens are renewed.
+type Limits struct {
+	Idle     time.Duration // longest pause between two activities
+	Absolute time.Duration // longest time since sign-in, however busy
+
+	// RenewBefore is how long before its expiry an access token is renewed, or a
+	// third of its life if that is shorter.
+	RenewBefore time.Duration
+
+	// RenewTimeout is how long a call waits for a renewal that it depends on.
+	RenewTimeout time.Duration
+
+	// Streams is how many streams (WebSockets, event streams) one session may
+	// hold open; 0 is no limit.
+	Streams int
+}
+
+// Info is what may be told about a session: who, since when, for how long.
+type Info struct {
+	Identity
+	Claims   json.RawMessage
+	Scope    string
+	ACR      string
+	AuthTime time.Time
+
+	Started  time.Time
+	Idle     time.Time // when it ends if nothing more happens
+	Absolute time.Time // when it ends in any case
+
+	TokenExpires time.Time // of the access token
+	Renewable    bool      // whether there is a refresh token
+}
+
+// Auth says whether a route needs a session.
+type Auth string
+
+// The values of Auth.
+const (
+	AuthRequired Auth = "required" // no call without a session
+	AuthOptional Auth = "optional" // with the session, if there is one
+	AuthNone     Auth = "none"     // never with a session, even if there is one
+)
+
+// Documents says whether a route's answers may be opened as a page.
+type Documents string
+
+// The values of Documents.
+const (
+	DocumentsNone       Documents = "none"       // calls only
+	DocumentsAllow      Documents = "allow"      // navigations too
+	DocumentsAttachment Documents = "attachment" // navigations too, to save, never to show
+)
+
+// Demand is what a route asks of the request before it is forwarded.
+type Demand struct {
+	Auth      Auth
+	Documents Documents
+	Activity  bool // whether the call keeps the session from idling out
+	WebSocket bool // whether the route takes WebSocket handshakes
+}
+
+type contextKey struct{}
+
+// NewContext returns a context that carries s.
+func NewContext(ctx context.Context, s *Session) context.Context {
+	return context.WithValue(ctx, contextKey{}, s)
+}
+
+// FromContext returns the session that ctx carries, or false.
+func FromContext(ctx context.Context) (*Session, bool) {
+	s, ok := ctx.Value(contextKey{}).(*Session)
+	return s, ok
+}

@@ -1,0 +1,118 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var (
+	// ErrNotFound means that there is no live session: it never existed, was
+	// ended, or ran out of time. Callers cannot tell which, and need not.
+	ErrNotFound = errors.New("session: not found")
+
+	// ErrConflict means that another writer changed the tokens first. What the
+	// caller holds is stale: read again.
+	ErrConflict = errors.New("session: changed by another writer")
+)
+
+// Record is one session as a [Store] keeps it. Both values are sealed: a store
+// sees neither who nor what.
+type Record struct {
+	// Head says who and when. A record without one is a tombstone: the session
+	// is over, and its tokens wait for the ticket that can open (and so revoke)
+	// them.
+	Head []byte
+
+	// Tokens is the token set, of the given Version.
+	Tokens  []byte
+	Version uint64
+}
+
+// Live reports whether the record is a session, not a tombstone.
+func (r Record) Live() bool { return len(r.Head) > 0 }
+
+// IndexKey finds sessions by something else than their ticket: a keyed digest
+// of (issuer, sub) or of (issuer, sid), of no meaning to the store. The zero
+// value indexes nothing.
+type IndexKey [32]byte
+
+// Filing is what a [Store] must know of a session in the clear to find and
+// remove it.
+type Filing struct {
+	Subject IndexKey // of (issuer, sub)
+	SID     IndexKey // of (issuer, sid); zero when the provider gave no sid
+
+	// Expires is when Sweep takes the head away; Until is when it takes away
+	// whatever is left. Until is never before Expires. Both have whole seconds.
+	Expires, Until time.Time
+}
+
+// HeadUpdate replaces one session's head, and when it runs out.
+type HeadUpdate struct {
+	Key            Key
+	Head           []byte
+	Expires, Until time.Time
+}
+
+// TokensUpdate replaces one session's tokens.
+type TokensUpdate struct {
+	From   uint64 // the version that is replaced
+	To     uint64 // the version of Tokens; greater than From
+	Tokens []byte
+}
+
+// Store keeps sealed sessions. Implementations are safe for concurrent use.
+// Every method that changes something returns only when the change is durable:
+// it survives the death of the process and of the machine. A change that
+// returns an error has not happened, in whole or in part, unless the error says
+// that the outcome is unknown. Byte slices passed in are not kept, and those
+// returned belong to the caller.
+//
+// An error other than the ones named here means that the store itself is in
+// trouble (full, read-only, damaged, gone): callers fail closed.
+type Store interface {
+	// Create files a new session. A key that exists already, even as a
+	// tombstone, is ErrConflict.
+	Create(ctx context.Context, k Key, r Record, f Filing) error
+
+	// Load returns what is filed under k, tombstones included, whether or not
+	// its time has passed; ErrNotFound if there is nothing.
+	Load(ctx context.Context, k Key) (Record, error)
+
+	// UpdateHeads replaces the heads of those sessions that still have one, in
+	// one commit, and skips the others silently: nothing brings an ended session
+	// back. It never touches tokens or indexes.
+	UpdateHeads(ctx context.Context, updates []HeadUpdate) error
+
+	// SwapTokens replaces the tokens if the session still has a head
+	// (ErrNotFound) and the stored version equals u.From (ErrConflict). It never
+	// touches the head.
+	SwapTokens(ctx context.Context, k Key, u TokensUpdate) error
+
+	// Delete forgets k: head, tokens and filing. Deleting an unknown key is not
+	// an error.
+	Delete(ctx context.Context, k Key) error
+
+	// Find returns the keys of the live sessions filed under ix, in no order.
+	Find(ctx context.Context, ix IndexKey) ([]Key, error)
+
+	// Sweep removes what has expired at now, oldest first, at most limit
+	// entries, and returns how many it handled; fewer than limit means that
+	// nothing is left to do. A session past Expires loses its head and its index
+	// entries and becomes a tombstone; past Until everything of it is gone. Used
+	// marks are swept too. Its cost depends on what has expired, not on what is
+	// stored.
+	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
+
+	// MarkUsed remembers mark until the given time and reports whether it was
+	// new: of any number of callers with one mark, exactly one is told true.
+	MarkUsed(ctx context.Context, mark [32]byte, until time.Time) (bool, error)
+
+	// Ping reports whether the store can take a write now. It is cheap enough
+	// to be asked every second.
+	Ping(ctx context.Context) error
+
+	// Close releases the store. Calls in flight are answered first.
+	Close() error
+}

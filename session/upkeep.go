@@ -1,0 +1,248 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	upkeepEvery  = time.Second      // streams, activity and deletions are looked at
+	sweepEvery   = 10 * time.Second // the store is swept
+	evictEvery   = time.Minute      // memory is swept
+	evictAfter   = 10 * time.Minute // a session unused for so long leaves memory
+	buriedFor    = 2 * time.Minute  // an ended session is remembered
+	sweepBatch   = 500              // entries a sweep removes in one commit
+	flushBatch   = 500              // heads written in one commit
+	storeTimeout = 30 * time.Second // for one call to the store that no request waits for
+)
+
+// granularity is how often activity on one session is written at most: a crash
+// makes a session idle out that much earlier.
+func (m *Manager) granularity() time.Duration { return min(m.limits.Idle/20, time.Minute) }
+
+// Run does the upkeep until ctx is done: it writes activity, closes streams of
+// sessions that ran out, sweeps store and memory, and repeats deletions that
+// the store refused. It logs what goes wrong and goes on.
+func (m *Manager) Run(ctx context.Context) {
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	var swept, evicted time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := m.now()
+		m.closeStreams(now)
+		m.deletePending()
+		flushed := m.flush(ctx, now, false)
+		if flushed && now.Sub(swept) >= sweepEvery {
+			m.sweep(ctx, now)
+			swept = now
+		}
+		if now.Sub(evicted) >= evictEvery {
+			m.evict(now)
+			evicted = now
+		}
+	}
+}
+
+// Close waits for renewals and revocations under way, until ctx is done, and
+// then writes the last activity. Nothing new is begun once it is called. The
+// store is the caller's to close.
+func (m *Manager) Close(ctx context.Context) error {
+	m.mu.Lock()
+	if !m.isClosing() {
+		close(m.closing)
+	}
+	m.mu.Unlock()
+	idle := make(chan struct{})
+	go func() { m.work.Wait(); close(idle) }()
+	var err error
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		err = errors.New("session: closed before all renewals had ended; their intents are written")
+	}
+	// Even a deadline that is over must not cost the users their activity.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	m.deletePending()
+	m.flush(ctx, m.now(), true)
+	return err
+}
+
+// pause waits for d, and less if the Manager begins to close meanwhile: time
+// for one last attempt. It reports false if the Manager was closing before.
+func (m *Manager) pause(d time.Duration) bool {
+	if m.isClosing() {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-m.closing:
+	}
+	return true
+}
+
+// flush writes the activity of all sessions whose last write is long enough
+// ago, or of all. It reports whether the store took it.
+func (m *Manager) flush(ctx context.Context, now time.Time, all bool) bool {
+	for {
+		batch, updates := m.unwritten(now, all)
+		if len(batch) == 0 {
+			return true
+		}
+		if err := m.store.UpdateHeads(ctx, updates); err != nil {
+			m.log.Error("activity can't be written; trying again", "sessions", len(batch), "error", err)
+			m.mu.Lock()
+			for _, s := range batch {
+				s.dirty.Store(true)
+				m.dirty[s] = struct{}{}
+			}
+			m.mu.Unlock()
+			return false
+		}
+		for _, s := range batch {
+			s.written.Store(now.UnixMilli())
+		}
+	}
+}
+
+// unwritten takes a batch of sessions out of m.dirty.
+func (m *Manager) unwritten(now time.Time, all bool) (batch []*Session, updates []HeadUpdate) {
+	before := now.Add(-m.granularity()).UnixMilli()
+	m.mu.Lock()
+	for s := range m.dirty {
+		if !all && s.written.Load() > before {
+			continue
+		}
+		delete(m.dirty, s)
+		// Clean before seen is read: activity from here on makes it dirty again.
+		s.dirty.Store(false)
+		if batch = append(batch, s); len(batch) == flushBatch {
+			break
+		}
+	}
+	m.mu.Unlock()
+	kept := batch[:0]
+	for _, s := range batch {
+		update, err := s.headUpdate()
+		if err != nil {
+			m.log.Error("activity can't be sealed", "session", s.key.Ref(), "error", err)
+			continue
+		}
+		kept = append(kept, s)
+		updates = append(updates, update)
+	}
+	return kept, updates
+}
+
+// sweep removes what has expired from the store, batch by batch.
+func (m *Manager) sweep(ctx context.Context, now time.Time) {
+	for ctx.Err() == nil {
+		n, err := m.store.Sweep(ctx, now, sweepBatch)
+		if err != nil {
+			m.log.Error("expired sessions can't be removed; trying again", "error", err)
+			return
+		}
+		if n < sweepBatch {
+			return
+		}
+	}
+}
+
+// deletePending repeats the deletions that the store refused.
+func (m *Manager) deletePending() {
+	m.ended.Range(func(k, v any) bool {
+		if v.(*burial).pending {
+			m.ended.Store(k, &burial{at: m.now()})
+			m.remove(k.(Key))
+		}
+		return true
+	})
+}
+
+// watchExpiry makes upkeep end s when its time is over though nobody asks.
+func (m *Manager) watchExpiry(s *Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.streaming[s] = struct{}{}
+}
+
+// closeStreams ends the sessions with open streams whose time is over, and the
+// downloads of those that idled out and have now reached their absolute end.
+func (m *Manager) closeStreams(now time.Time) {
+	m.mu.Lock()
+	watched := make([]*Session, 0, len(m.streaming))
+	for s := range m.streaming {
+		watched = append(watched, s)
+	}
+	m.mu.Unlock()
+	for _, s := range watched {
+		if !m.closeStream(s, now) {
+			m.mu.Lock()
+			delete(m.streaming, s)
+			m.mu.Unlock()
+		}
+	}
+}
+
+// closeStream does so for one session and reports whether to go on watching it.
+func (m *Manager) closeStream(s *Session, now time.Time) bool {
+	reason := s.expired(now)
+	s.mu.Lock()
+	over, streams := s.over, s.streams
+	s.mu.Unlock()
+	switch {
+	case !over && reason != "":
+		m.end(s, reason)
+		return reason == ReasonIdle
+	case !over:
+		return streams > 0
+	}
+	if !now.Before(s.started.Add(m.limits.Absolute)) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		select {
+		case <-s.done:
+		default:
+			close(s.done)
+		}
+		return false
+	}
+	select {
+	case <-s.done:
+		return false
+	default:
+		return s.watched
+	}
+}
+
+// evict drops sessions from memory that nobody has used for long, and forgets
+// old burials.
+func (m *Manager) evict(now time.Time) {
+	m.open.Range(func(_, v any) bool {
+		s := v.(*Session)
+		if now.Sub(time.UnixMilli(s.used.Load())) < evictAfter || s.dirty.Load() {
+			return true
+		}
+		s.mu.Lock()
+		if s.flight == nil && s.streams == 0 && !s.dirty.Load() {
+			s.evicted = true
+			m.open.CompareAndDelete(s.key, s)
+		}
+		s.mu.Unlock()
+		return true
+	})
+	m.ended.Range(func(k, v any) bool {
+		if b := v.(*burial); !b.pending && now.Sub(b.at) > buriedFor {
+			m.ended.CompareAndDelete(k, v)
+		}
+		return true
+	})
+}
