@@ -164,7 +164,7 @@ func (a *API) check(r *http.Request) (map[string]any, error) {
 	if err != nil {
 		return nil, errors.New("the issuer's keys are out of reach")
 	}
-	claims, err := verify(keys, token)
+	claims, err := verify(keys, token, accessType)
 	switch {
 	case err != nil:
 		return nil, errors.New("not signed by the issuer")

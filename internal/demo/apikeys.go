@@ -19,6 +19,7 @@ type tokenKey struct{}
 type remoteKeys struct {
 	issuer string
 
+	// mu is held during a fetch, which is bounded: one serves all who wait.
 	mu      sync.Mutex
 	set     jose.JSONWebKeySet
 	fetched time.Time

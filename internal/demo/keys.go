@@ -13,11 +13,16 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
+
+// accessType is the type of access tokens (RFC 9068, 2.1): an ID token must
+// not pass for one.
+const accessType = "at+jwt"
 
 // signingKey is one of the provider's key pairs.
 type signingKey struct {
@@ -190,12 +195,16 @@ func (k signingKey) publicPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
-// verify checks a token that one of the keys must have signed and returns its
-// claims; expiry is the caller's business.
-func verify(keys jose.JSONWebKeySet, token string) (map[string]any, error) {
+// verify checks a token of the given type (RFC 8725, 3.11; "" is any) that one
+// of the keys must have signed and returns its claims. Expiry is the caller's
+// business.
+func verify(keys jose.JSONWebKeySet, token, typ string) (map[string]any, error) {
 	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	if err != nil {
 		return nil, fmt.Errorf("demo: parse token: %w", err)
+	}
+	if got := jws.Signatures[0].Header.ExtraHeaders[jose.HeaderType]; typ != "" && got != typ {
+		return nil, fmt.Errorf("demo: token is of type %v, want %s", got, typ)
 	}
 	for _, key := range keys.Key(jws.Signatures[0].Header.KeyID) {
 		payload, err := jws.Verify(key)
@@ -208,7 +217,7 @@ func verify(keys jose.JSONWebKeySet, token string) (map[string]any, error) {
 		}
 		return claims, nil
 	}
-	return nil, fmt.Errorf("demo: token is not signed with a known key")
+	return nil, errors.New("demo: token is not signed with a known key")
 }
 
 // expired reports whether the claims carry no exp or one that has passed.

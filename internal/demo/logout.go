@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // endSession is the end-session endpoint (OpenID Connect RP-Initiated Logout).
@@ -21,7 +19,7 @@ func (p *Provider) endSession(x *exchange) answer {
 	sids := map[string]bool{}
 	if hint := x.form.Get("id_token_hint"); hint != "" {
 		// An expired ID token is a good hint: only the signature counts.
-		claims, err := verify(p.hintKeys(), hint)
+		claims, err := verify(p.keySet(), hint, "")
 		if err != nil || claims["iss"] != p.cfg.Issuer {
 			return refuse("The ID token hint is not one of ours.")
 		}
@@ -56,9 +54,6 @@ func (p *Provider) endSession(x *exchange) answer {
 	a.header.Add("Set-Cookie", gone.String())
 	return a
 }
-
-// hintKeys are the keys an ID token hint may be signed with. Callers hold p.mu.
-func (p *Provider) hintKeys() jose.JSONWebKeySet { return p.keySet() }
 
 // endSSO ends the sessions named by sid, or whose user the hint means, and
 // the refresh tokens that hang on them: those with offline_access do not

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -89,7 +90,7 @@ func post(t *testing.T, target string, form url.Values) tokens {
 	}
 	defer func() { _ = res.Body.Close() }()
 	var got tokens
-	if err := json.NewDecoder(res.Body).Decode(&got); err != nil && target != res.Request.URL.String() {
+	if err := json.NewDecoder(res.Body).Decode(&got); err != nil && err != io.EOF {
 		t.Fatal(err)
 	}
 	got.Status = res.StatusCode

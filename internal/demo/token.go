@@ -128,7 +128,7 @@ func (p *Provider) accessToken(x *exchange, f *family, scope string) string {
 	if x.fault.Subject != "" {
 		claims["sub"] = x.fault.Subject
 	}
-	return p.keys[0].sign(p.keys[0].header("at+jwt"), claims)
+	return p.keys[0].sign(p.keys[0].header(accessType), claims)
 }
 
 func (p *Provider) idToken(x *exchange, client Client, g issued, access string) string {

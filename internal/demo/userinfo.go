@@ -53,7 +53,7 @@ func (p *Provider) userinfo(x *exchange) answer {
 	defer p.mu.Unlock()
 	token, ok := bearer(x.r)
 	x.call.TokenHash = Hash(token)
-	claims, err := verify(p.keySet(), token)
+	claims, err := verify(p.keySet(), token, accessType)
 	jti, _ := claims["jti"].(string)
 	sub, _ := claims["sub"].(string)
 	scope, _ := claims["scope"].(string)
@@ -109,7 +109,7 @@ func (p *Provider) revoke(x *exchange) answer {
 			return x.refuse(oauthError{code: "invalid_grant", description: "token of another client"})
 		}
 		t.family.dead = true
-	} else if claims, err := verify(p.keySet(), token); err == nil && claims["client_id"] == client.ID {
+	} else if claims, err := verify(p.keySet(), token, accessType); err == nil && claims["client_id"] == client.ID {
 		if jti, ok := claims["jti"].(string); ok {
 			p.revoked[jti] = p.now().Add(p.cfg.AccessTTL + time.Minute)
 		}
