@@ -1,0 +1,142 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// The errors of Open.
+var (
+	// ErrLocked means that another process has the file open.
+	ErrLocked = errors.New("in use by another process: stop that one first, or give this one a file of its own")
+
+	// ErrVersion means that the file is a sound database, but not one that this
+	// version of the program knows. It has not been changed.
+	ErrVersion = errors.New("unknown format: run the version of the program that wrote it, or move the file aside: users then sign in again")
+)
+
+// The errors of every call.
+var (
+	// ErrDamaged means that the file, or the part of it that was asked for, is
+	// broken. It has not been changed. Other parts may still be readable.
+	ErrDamaged = errors.New("damaged: restore a backup, or move the file aside: users then sign in again")
+
+	// ErrUnknown means that a change was written, but that nobody can tell
+	// whether it would survive a crash, or whether it happened at all.
+	ErrUnknown = errors.New("the outcome of the change is unknown")
+
+	// ErrClosed means that the store was closed before the call.
+	ErrClosed = errors.New("the store is closed")
+)
+
+// Options says which file to open, and how.
+type Options struct {
+	// Path of the file. It is created if it is missing or empty, and so is its
+	// directory.
+	Path string
+
+	// LockTimeout is how long to wait for a process that has the file open;
+	// zero is two seconds.
+	LockTimeout time.Duration
+
+	// OpenFile opens the file; nil is os.OpenFile. A seam for tests.
+	OpenFile func(name string, flag int, perm os.FileMode) (*os.File, error)
+
+	// Now is the clock that spaces out the writes of Ping; nil is time.Now.
+	Now func() time.Time
+}
+
+// Store is a [session.Store] in one file. It is safe for concurrent use.
+type Store struct {
+	path string
+	now  func() time.Time
+	db   *bbolt.DB
+	file *os.File // db's own, to let go of when db cannot be closed
+
+	inUse  sync.RWMutex // held for reading by every call, for writing by Close
+	closed bool
+
+	queue   chan *change  // unbuffered: taking from it is picking up
+	stopped chan struct{} // closed when the writer has ended
+	dead    chan struct{} // closed when bbolt's locks cannot be trusted any more
+	cause   error         // of death; set before dead is closed
+	die     sync.Once
+
+	health health
+}
+
+var _ session.Store = (*Store)(nil)
+
+// Open opens the file, creates it if need be, and checks it. It returns an
+// error that is ErrLocked, ErrVersion or ErrDamaged, or else that of the
+// operating system; each names the file.
+func Open(o Options) (*Store, error) {
+	s, err := open(o)
+	if err != nil {
+		return nil, fmt.Errorf("bolt: open %q: %w", o.Path, err)
+	}
+	go s.write()
+	return s, nil
+}
+
+// Close answers the calls in flight, then releases the file. Calls that come
+// later get ErrClosed; closing again does nothing.
+func (s *Store) Close() error {
+	s.inUse.Lock()
+	defer s.inUse.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	close(s.queue)
+
+	select {
+	case <-s.stopped:
+	case <-s.dead:
+	}
+	select {
+	case <-s.dead:
+		// bbolt would wait for its own lost locks; the file's lock ends with its
+		// descriptor.
+		return s.file.Close()
+	default:
+		return s.db.Close()
+	}
+}
+
+// enter admits a call until the returned function is called, or refuses it.
+func (s *Store) enter() (leave func(), err error) {
+	s.inUse.RLock()
+	if s.closed {
+		s.inUse.RUnlock()
+		return nil, ErrClosed
+	}
+	return s.inUse.RUnlock, nil
+}
+
+// bury gives up on the file: from now on every call fails with cause, also
+// those that wait.
+func (s *Store) bury(cause error) {
+	s.die.Do(func() {
+		s.cause = cause
+		close(s.dead)
+	})
+}
+
+// damaged turns what was recovered from a panic into an error. bbolt prints
+// whole free lists into its panics, hence the limit.
+func (s *Store) damaged(p any) error {
+	const limit = 200
+	text := fmt.Sprint(p)
+	if len(text) > limit {
+		text = text[:limit] + "..."
+	}
+	return fmt.Errorf("%q: %w (%s)", s.path, ErrDamaged, text)
+}
