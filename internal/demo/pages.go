@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"embed"
+	"hash/crc32"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -12,7 +13,7 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{"initials": initials}).ParseFS(pageFiles, "pages/*.html", "pages/*.svg"))
+var pages = template.Must(template.New("").Funcs(template.FuncMap{"initials": initials, "colour": colour}).ParseFS(pageFiles, "pages/*.html", "pages/*.svg"))
 
 // pagePolicy has no form-action: browsers apply it to the redirect that
 // follows the form, which leads to the client.
@@ -77,6 +78,12 @@ func initials(name string) string {
 		out = append(out, []rune(word)[0])
 	}
 	return string(out[:min(len(out), 2)])
+}
+
+// colour gives each user's picture one of a few colours.
+func colour(username string) string {
+	palette := []string{"#4a4fb5", "#9c3d62", "#1f6f5c", "#8a5a12", "#2f6690"}
+	return palette[crc32.ChecksumIEEE([]byte(username))%uint32(len(palette))]
 }
 
 // addQuery adds a parameter to a URL without touching what is there.

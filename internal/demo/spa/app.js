@@ -1,0 +1,128 @@
+// The sample app: which page is shown, who is signed in, and what to do when
+// the session is over. The panels of the first page are in panels.js.
+
+import * as bff from "./bff.js";
+import { all, one } from "./dom.js";
+import { startDials, showSession } from "./dials.js";
+import { startPanels, stopPanels } from "./panels.js";
+import { loadOrders } from "./orders.js";
+
+const titles = { "/": "Session", "/orders": "Orders", "/about": "About" };
+let state = "loading"; // loading, in or out
+
+/** show brings the page in line with the address and the state. */
+function show() {
+  const path = titles[location.pathname] ? location.pathname : "*";
+  let found = false;
+  for (const part of all("[data-when], [data-route]")) {
+    const when = !part.dataset.when || part.dataset.when === state;
+    const route = !part.dataset.route || part.dataset.route.split(" ").includes(path);
+    part.hidden = !(when && route);
+    found ||= !part.hidden && part.tagName === "SECTION";
+  }
+  // Pages that need no session are there while the question is open.
+  one("p.loading").hidden = state !== "loading" || found;
+  for (const link of all("nav a")) {
+    if (link.pathname === location.pathname) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  for (const link of all("[data-login]")) link.href = bff.loginURL("", link.dataset.login);
+  document.title = `${titles[path] || "No such page"} · Cloakroom demo`;
+  if (state === "in" && path === "/orders") loadOrders(failed);
+}
+
+/** go shows another page of the app without loading it. */
+function go(path) {
+  history.pushState(null, "", path);
+  show();
+  window.scrollTo(0, 0);
+  one("#main").focus({ preventScroll: true });
+}
+
+/** failed is where every error of a call ends. */
+export function failed(error) {
+  if (!(error instanceof bff.Problem)) {
+    say("Cloakroom does not answer.", "Is it still running?", null);
+  } else if (error.status !== 401) {
+    const reference = error.reference ? ` Reference: ${error.reference}.` : "";
+    say(`${error.message}.`, `The answer was ${error.status}${error.code ? ` (${error.code})` : ""}.${reference}`, null);
+  } else if (state === "in") {
+    // Only the first of many calls that are refused at once tells it.
+    say("Your session is over.", "Sign in again to go on where you were.", error.loginURL);
+    signedOut();
+  }
+}
+
+/** say shows the notice, with a link to sign in or, if login is null, a retry. */
+function say(title, text, login) {
+  one("#notice-title").textContent = title;
+  one("#notice-text").textContent = text;
+  const link = one("#notice-link");
+  link.hidden = login === null;
+  if (login !== null) link.href = bff.loginURL(login);
+  one("#notice-retry").hidden = login !== null;
+  one("#notice").hidden = false;
+}
+
+function signedOut() {
+  state = "out";
+  stopPanels();
+  show();
+}
+
+function signedIn(user) {
+  state = "in";
+  const session = user.bff?.session ?? {};
+  const name = user.name || user.preferred_username || user.email || user.sub;
+  const values = {
+    name, email: user.email ?? "", sub: user.sub, provider: user.bff?.provider ?? "",
+    initials: name.split(/\s+/).map((word) => word[0]).slice(0, 2).join(""),
+    since: session.started_at ? new Date(session.started_at).toLocaleString() : "",
+  };
+  for (const place of all("[data-user]")) place.textContent = values[place.dataset.user];
+  one("#notice").hidden = true;
+  show();
+  startDials(checkSession);
+  startPanels({ failed, refresh: checkSession });
+}
+
+/** checkSession asks for the times left; it never extends the session. */
+async function checkSession() {
+  if (state !== "in") return;
+  try {
+    const answer = await bff.session();
+    if (answer.authenticated) showSession(answer);
+    else failed(new bff.Problem(401, { login_url: answer.login_url }));
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function start() {
+  show();
+  try {
+    signedIn(await bff.user());
+  } catch (error) {
+    if (error instanceof bff.Problem && error.status === 401) signedOut();
+    else failed(error);
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (link && plain && link.origin === location.origin && titles[link.pathname] && !link.hash) {
+    event.preventDefault();
+    go(link.pathname);
+  }
+});
+one("[data-do=sign-out]").addEventListener("click", () => bff.signOut().catch(failed));
+one("#notice-retry").addEventListener("click", () => {
+  one("#notice").hidden = true;
+  if (state === "in") checkSession();
+  else start();
+});
+window.addEventListener("popstate", show);
+// A page that comes back from the history may show a session of long ago.
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+start();

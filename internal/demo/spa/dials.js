@@ -1,0 +1,62 @@
+// The three countdowns. The server says how much is left every few seconds;
+// in between the page counts by itself.
+
+import { one, span } from "./dom.js";
+
+const poll = 4000;
+const dials = {}; // name → {left, at, most}
+let timer = 0;
+let ask = () => {};
+
+/** startDials keeps the dials going and calls refresh every few seconds. */
+export function startDials(refresh) {
+  ask = refresh;
+  ask();
+  clearInterval(timer);
+  let since = 0;
+  timer = setInterval(() => {
+    draw();
+    since += 1000;
+    // A page that nobody looks at asks nothing.
+    if (since >= poll && !document.hidden) {
+      since = 0;
+      ask();
+    }
+  }, 1000);
+  document.addEventListener("visibilitychange", () => document.hidden || ask());
+}
+
+export function stopDials() {
+  clearInterval(timer);
+}
+
+/** showSession takes an answer of GET /bff/session. */
+export function showSession({ session, token }) {
+  set("idle", session?.idle_expires_in);
+  set("absolute", session?.absolute_expires_in);
+  set("token", token?.expires_in);
+  draw();
+}
+
+function set(name, left) {
+  if (typeof left !== "number") {
+    delete dials[name];
+    return;
+  }
+  const most = Math.max(left, dials[name]?.most ?? 0, 1);
+  dials[name] = { left, most, at: performance.now() };
+}
+
+function draw() {
+  for (const name of ["token", "idle", "absolute"]) {
+    const place = one(`[data-dial=${name}]`);
+    const dial = dials[name];
+    const left = dial ? Math.max(0, dial.left - (performance.now() - dial.at) / 1000) : 0;
+    const share = dial ? (100 * left) / dial.most : 0;
+    place.querySelector("output").textContent = !dial ? "–" : left > 0 ? span(left) : name === "token" ? "due" : "over";
+    // A round cap would leave a dot where nothing is left.
+    place.querySelector("circle + circle").style.strokeDasharray = share < 0.5 ? "0 101" : `${share} 100`;
+    place.querySelector("circle + circle").style.opacity = share < 0.5 ? "0" : "1";
+    place.classList.toggle("low", share < 25);
+  }
+}

@@ -1,0 +1,187 @@
+// The panels of the first page: calls, the token log, streams and storage.
+
+import * as bff from "./bff.js";
+import { clock, facts, log, make, one, span } from "./dom.js";
+import { showSession, stopDials } from "./dials.js";
+
+let failed = () => {};
+let refresh = () => {};
+let lastToken = "";
+let generation = 0;
+let auto = 0;
+let socket = null;
+let stream = null;
+let wired = false;
+
+export function startPanels(hooks) {
+  ({ failed, refresh } = hooks);
+  look();
+  if (wired) return;
+  wired = true;
+  const on = (name, act) => one(`[data-do=${name}]`).addEventListener("click", (event) => act(event.currentTarget));
+  on("call", (button) => busy(button, () => call()));
+  on("burst", (button) => busy(button, burst));
+  on("renew", (button) => busy(button, renew));
+  on("look", look);
+  on("sse", () => (stream ? closeStream() : openStream()));
+  on("ws-close", () => socket?.close());
+  one("#auto").addEventListener("change", (event) => {
+    clearInterval(auto);
+    if (!event.target.checked) return;
+    const idle = { headers: { "X-Session-Activity": "none" } };
+    call(idle);
+    auto = setInterval(() => document.hidden || call(idle), 3000);
+  });
+  one("#ws-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(one("#ws-text").value);
+  });
+}
+
+/** stopPanels lets go of everything that would go on without a session. */
+export function stopPanels() {
+  clearInterval(auto);
+  one("#auto").checked = false;
+  socket?.close();
+  closeStream();
+  stopDials();
+}
+
+async function busy(button, act) {
+  button.disabled = true;
+  try {
+    await act();
+  } catch (error) {
+    failed(error);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function report(text, good) {
+  const place = one("#api-status");
+  place.textContent = text;
+  place.className = `result ${good ? "good" : "bad"}`;
+}
+
+async function call(options) {
+  const began = performance.now();
+  try {
+    const answer = await bff.json("/api/whoami", options);
+    report(`200 in ${Math.round(performance.now() - began)} ms at ${clock()}`, true);
+    showAnswer(answer);
+    refresh();
+  } catch (error) {
+    report(`${error.status ?? "No answer"}: ${error.message}`, false);
+    failed(error);
+  }
+}
+
+function showAnswer({ claims = {}, token_expires_in: left, headers = {}, method, path }) {
+  one("#api-answer").hidden = false;
+  facts(one("#api-claims"), [
+    ["Request", `${method} ${path}`],
+    ["Token for", `${claims.name ?? ""} (${claims.sub ?? "nobody"})`],
+    ["Audience", [claims.aud].flat().join(", ")],
+    ["Scope", claims.scope ?? ""],
+    ["Valid for", typeof left === "number" ? span(left) : ""],
+    ["Token itself", "not shown: it never comes here"],
+  ]);
+  facts(one("#api-headers"), Object.keys(headers).sort().map((name) => [name, headers[name].join(", ")]));
+  noteToken(claims);
+}
+
+function noteToken({ jti, exp }) {
+  if (!jti || jti === lastToken) return;
+  lastToken = jti;
+  generation++;
+  log(one("#token-log"),
+    make("span", {}, make("b", { textContent: `Token ${generation} ` }), make("code", { textContent: `…${jti.slice(-6)}` })),
+    make("time", { textContent: `until ${clock(new Date(exp * 1000))}` }));
+}
+
+async function burst() {
+  const began = performance.now();
+  const answers = await Promise.allSettled(Array.from({ length: 50 }, () => bff.json("/api/whoami")));
+  const good = answers.filter((a) => a.status === "fulfilled").map((a) => a.value);
+  const tokens = new Set(good.map((a) => a.claims?.jti)).size;
+  const took = Math.round(performance.now() - began);
+  report(`${good.length} of 50 answered in ${took} ms, with ${tokens} access token${tokens === 1 ? "" : "s"}`, good.length === 50);
+  if (good.length) showAnswer(good.reduce((a, b) => ((b.claims?.exp ?? 0) > (a.claims?.exp ?? 0) ? b : a)));
+  refresh();
+  const bad = answers.find((a) => a.status === "rejected");
+  if (bad) throw bad.reason;
+}
+
+async function renew() {
+  showSession(await bff.renew());
+  await call();
+}
+
+function send(text) {
+  if (socket?.readyState === WebSocket.OPEN) {
+    deliver(text);
+    return;
+  }
+  if (socket) return; // still connecting: the first message is on its way
+  const state = one("#ws-state");
+  state.textContent = "connecting";
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/ws`);
+  socket.onopen = () => {
+    state.textContent = "connected";
+    state.classList.add("on");
+    one("[data-do=ws-close]").disabled = false;
+    deliver(text);
+  };
+  socket.onmessage = (event) => log(one("#ws-log"), make("span", { textContent: `← ${event.data}` }), make("time", { textContent: clock() }));
+  socket.onclose = () => {
+    socket = null;
+    state.textContent = "closed";
+    state.classList.remove("on");
+    one("[data-do=ws-close]").disabled = true;
+    refresh();
+  };
+}
+
+function deliver(text) {
+  socket.send(text);
+  log(one("#ws-log"), make("span", { className: "far", textContent: `→ ${text}` }), make("time", { textContent: clock() }));
+}
+
+function openStream() {
+  stream = new EventSource("/api/sse");
+  streamState("connecting");
+  stream.onopen = () => streamState("connected");
+  stream.addEventListener("tick", (event) => {
+    const tick = JSON.parse(event.data);
+    one("#sse-count").textContent = tick.n;
+    one("#sse-last").textContent = `Last one at ${clock(new Date(tick.time))}, for ${tick.subject}`;
+  });
+  stream.onerror = () => {
+    streamState(stream?.readyState === EventSource.CLOSED ? "refused" : "reconnecting");
+    if (stream?.readyState === EventSource.CLOSED) closeStream();
+    refresh();
+  };
+}
+
+function closeStream() {
+  stream?.close();
+  stream = null;
+  streamState("closed");
+}
+
+function streamState(text) {
+  one("#sse-state").textContent = text;
+  one("#sse-state").classList.toggle("on", text === "connected");
+  one("[data-do=sse]").textContent = stream ? "Disconnect" : "Connect";
+}
+
+/** look shows everything that a script can find in this browser. */
+function look() {
+  const kept = (storage) => (storage.length ? Object.keys(storage).join(", ") : "(empty)");
+  facts(one("#storage"), [
+    ["document.cookie", document.cookie || "(empty)"],
+    ["localStorage", kept(localStorage)],
+    ["sessionStorage", kept(sessionStorage)],
+  ]);
+}
