@@ -1,0 +1,87 @@
+package oidc
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// Client is the relying party at one provider. It is safe for concurrent use
+// and remembers nothing of any user.
+type Client struct {
+	cfg    Config
+	log    *slog.Logger
+	http   *http.Client
+	auth   *authenticator
+	meta   *discovery
+	keys   *keySet
+	claims map[string]bool
+}
+
+var _ session.Renewer = (*Client)(nil)
+
+// New returns a client for cfg, or everything that is wrong with cfg. It makes
+// no network call: a provider that is down keeps nobody from starting.
+func New(cfg Config) (*Client, error) {
+	cfg.setDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("oidc: provider %q: %w", cfg.Name, err)
+	}
+	auth, err := newAuthenticator(&cfg)
+	if err != nil {
+		return nil, fmt.Errorf("oidc: provider %q: %w", cfg.Name, err)
+	}
+	c := &Client{cfg: cfg, auth: auth, log: cfg.Log.With("provider", cfg.Name), http: newHTTPClient(&cfg)}
+	c.meta = newDiscovery(&c.cfg, c.http, c.log)
+	c.keys = &keySet{http: c.http, now: cfg.Now}
+	c.claims = map[string]bool{}
+	for _, name := range cfg.Claims {
+		c.claims[name] = true
+	}
+	if len(c.claims) == 0 {
+		for _, name := range strings.Fields(defaultClaims) {
+			c.claims[name] = true
+		}
+	}
+	return c, nil
+}
+
+// Name returns the provider's name in our configuration.
+func (c *Client) Name() string { return c.cfg.Name }
+
+// Issuer returns the provider's issuer identifier.
+func (c *Client) Issuer() string { return c.cfg.Issuer }
+
+// PublicKeys returns the keys that the provider needs to check our assertions,
+// each a JSON Web Key (RFC 7517); none unless the client authenticates with
+// private_key_jwt.
+func (c *Client) PublicKeys() []json.RawMessage { return c.auth.public }
+
+// newHTTPClient returns the client for all calls to the provider. See the
+// package documentation for what it does not do, and why.
+func newHTTPClient(cfg *Config) *http.Client {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    5 * time.Second,
+			Protocols:              &protocols,
+			IdleConnTimeout:        2 * time.Second,
+			MaxIdleConnsPerHost:    16,
+			MaxResponseHeaderBytes: 64 << 10,
+			// What is not unpacked can't be a bomb.
+			DisableCompression: true,
+		},
+	}
+}

@@ -1,0 +1,172 @@
+package oidc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+const (
+	metadataLife    = time.Hour        // after it the document is fetched again
+	metadataTimeout = 10 * time.Second // for one attempt
+	minBackoff      = time.Second      // between attempts while the provider is down
+	maxBackoff      = 5 * time.Second  // so that a healed provider is noticed soon
+)
+
+// discovery fetches and keeps the metadata: one attempt at a time, started by
+// whoever needs it. An old document serves while a new one is fetched.
+type discovery struct {
+	url    string
+	issuer string
+	auth   string
+	http   *http.Client
+	now    func() time.Time
+	log    *slog.Logger
+
+	mu       sync.Mutex // guards what follows; never held during a call
+	current  *metadata
+	fetched  time.Time // when current was last confirmed
+	next     time.Time // no attempt before
+	failures int       // in a row
+	err      error     // of the last attempt
+	inflight chan struct{}
+}
+
+func newDiscovery(cfg *Config, client *http.Client, log *slog.Logger) *discovery {
+	return &discovery{
+		// OpenID Connect Discovery, 4.1: a slash at the end is dropped first.
+		url:    strings.TrimSuffix(cfg.Issuer, "/") + "/.well-known/openid-configuration",
+		issuer: cfg.Issuer, auth: cfg.Auth, http: client, now: cfg.Now, log: log,
+	}
+}
+
+// get returns the metadata, waiting for it if there is none yet. The error is
+// a *session.Unavailable.
+func (d *discovery) get(ctx context.Context) (*metadata, error) {
+	d.mu.Lock()
+	now := d.now()
+	if d.current != nil {
+		defer d.mu.Unlock()
+		if now.Sub(d.fetched) >= metadataLife && d.inflight == nil && !now.Before(d.next) {
+			d.start()
+		}
+		return d.current, nil
+	}
+	if d.inflight == nil {
+		if wait := d.next.Sub(now); d.err != nil && wait > 0 {
+			defer d.mu.Unlock()
+			return nil, d.unavailable(wait)
+		}
+		d.start()
+	}
+	done := d.inflight
+	d.mu.Unlock()
+
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return nil, unavailable("provider_unreachable", netCause(ctx.Err()))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.current == nil {
+		return nil, d.unavailable(d.next.Sub(d.now()))
+	}
+	return d.current, nil
+}
+
+// known returns the metadata if there is any, without a call.
+func (d *discovery) known() *metadata {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.current
+}
+
+// unavailable reports the last attempt's failure. Callers hold d.mu.
+func (d *discovery) unavailable(wait time.Duration) error {
+	u := unavailable("provider_unreachable", fmt.Errorf("metadata: %w", d.err))
+	u.RetryAfter = max(wait, 0)
+	return u
+}
+
+// start begins an attempt. It belongs to nobody's request: whoever waits may
+// leave, and the timeout ends it. Callers hold d.mu.
+func (d *discovery) start() {
+	done := make(chan struct{})
+	d.inflight = done
+	go func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.Background(), metadataTimeout)
+		defer cancel()
+		m, err := d.fetch(ctx)
+
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.inflight = nil
+		d.settle(m, err)
+	}()
+}
+
+func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
+	o, err := getJSON(ctx, d.http, d.url, session.Secret(""))
+	if err != nil {
+		return nil, err
+	}
+	return parseMetadata(o, d.issuer)
+}
+
+// settle takes over the outcome of an attempt. Callers hold d.mu.
+func (d *discovery) settle(m *metadata, err error) {
+	now := d.now()
+	if err == nil && d.current != nil {
+		// Whoever gets hold of the metadata must not get every refresh token and
+		// our secret too. A move for good reasons needs a restart: an operator
+		// who knows of it.
+		if name := d.current.moved(m); name != "" {
+			err = fmt.Errorf("%s has moved to another origin; restart to accept that", name)
+		}
+	}
+	if err != nil {
+		d.err = err
+		d.next = now.Add(min(minBackoff<<min(d.failures, 8), maxBackoff))
+		if d.failures == 0 || d.current == nil {
+			d.log.Warn("provider metadata is not usable", "error", err, "have_older", d.current != nil)
+		}
+		d.failures++
+		return
+	}
+	if d.current == nil || d.failures > 0 {
+		m.warn(d.log, d.auth)
+	}
+	d.current, d.fetched, d.err, d.failures = m, now, nil, 0
+}
+
+// Probe reports whether the provider's metadata is at hand, fetching it if it
+// is not. It is for readiness information and start-up logs: nothing may be
+// refused because of it.
+func (c *Client) Probe(ctx context.Context) error {
+	_, err := c.meta.get(ctx)
+	return err
+}
+
+// Origins returns the origins that a browser is sent to, as far as they are
+// known yet: the issuer's, and those of the authorization and end-session
+// endpoints. They belong into the form-action of a Content-Security-Policy,
+// which some browsers apply to redirects too.
+func (c *Client) Origins() []string {
+	list := []string{origin(c.cfg.Issuer)}
+	if m := c.meta.known(); m != nil {
+		for _, e := range []string{m.authorization, m.endSession} {
+			if o := origin(e); e != "" && o != list[0] && o != list[len(list)-1] {
+				list = append(list, o)
+			}
+		}
+	}
+	return list
+}
