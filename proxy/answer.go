@@ -1,0 +1,99 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+const bufferSize = 32 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// answer passes res on. An answer that can't be completed panics with
+// http.ErrAbortHandler: net/http then breaks the connection (HTTP/1) or resets
+// the stream (HTTP/2), so that no browser takes a part for the whole.
+func (c *call) answer(res *http.Response) error {
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode < http.StatusOK {
+		return badGateway(errUnasked)
+	}
+	stream := isEventStream(res)
+	if stream && !c.upgrade { // a handshake holds a stream already
+		over, release, err := c.openStream()
+		if err != nil {
+			return err
+		}
+		defer release()
+		go c.watch(over, c.route.proxy.closing)
+	} else {
+		c.timer.Reset(watchAfter)
+	}
+	h := c.w.Header()
+	c.route.responseHeader(h, res, &c.url)
+	announceTrailers(h, res.Trailer)
+	c.w.WriteHeader(res.StatusCode)
+	err := c.copy(res.Body, stream || res.ContentLength < 0)
+	switch {
+	case err == nil:
+		_ = res.Body.Close() // fills in the trailers
+		copyTrailers(h, res.Trailer)
+	case stream && context.Cause(c.ctx) == errOver:
+		// An event stream has no end that it could miss.
+	default:
+		if c.r.Context().Err() == nil && context.Cause(c.ctx) != errOver {
+			c.route.proxy.opts.Log.Warn("an answer broke off", "route", c.route.Path, "error", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// openStream counts the call among the streams of its session. The channel is
+// nil if it has none.
+func (c *call) openStream() (over <-chan struct{}, release func(), err error) {
+	if c.session == nil {
+		return nil, func() {}, nil
+	}
+	return c.session.Stream()
+}
+
+// copy passes the body on as it comes. Where its length is unknown somebody may
+// wait for each piece of it, and for the header before the first.
+func (c *call) copy(src io.Reader, flush bool) error {
+	var control *http.ResponseController
+	if flush {
+		control = http.NewResponseController(c.w)
+		if err := control.Flush(); err != nil {
+			return err
+		}
+	}
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	for {
+		n, err := src.Read(buf[:])
+		if n > 0 {
+			if _, err := c.w.Write(buf[:n]); err != nil {
+				return err
+			}
+			if flush {
+				if err := control.Flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func isEventStream(res *http.Response) bool {
+	kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.Trim(kind, " \t"), "text/event-stream")
+}

@@ -1,0 +1,248 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// watchAfter is how long an answer takes before it is worth watching whether
+// its session ends meanwhile.
+const watchAfter = time.Second
+
+// lastWrite is how long a browser may take to accept what was under way to it
+// when its session ended.
+const lastWrite = time.Second
+
+var (
+	errTimeout = errors.New("no answer in time")
+	errOver    = errors.New("the session ended, or the proxy is closing")
+)
+
+// call is one request on its way through.
+type call struct {
+	route   *route
+	w       http.ResponseWriter
+	r       *http.Request
+	session *session.Session // nil: none
+	token   session.Secret   // empty: none
+	upgrade bool             // a WebSocket handshake
+
+	url       url.URL     // where it goes
+	header    http.Header // what goes there, without Authorization
+	forwarded [2]string   // X-Forwarded-For, Forwarded
+	body      body        // src is nil if there is none
+	attempt   *attempt    // the body of the last attempt
+
+	ctx    context.Context // of the call upstream
+	cancel context.CancelCauseFunc
+
+	moved atomic.Int64 // when the browser last sent a piece of the body, in ns
+
+	mu    sync.Mutex
+	stage stage       // guarded by mu
+	timer *time.Timer // runs fire; guarded by mu
+	slow  bool        // the time ran out while the browser was sending; guarded by mu
+}
+
+// stage is how far a call has come. It says what the timer is for.
+type stage int
+
+const (
+	waiting   stage = iota // for the header of the answer
+	expired                // it did not come in time
+	answering              // the answer is passed on
+	finished               // nothing may touch the browser's connection any more
+)
+
+// do makes the call and passes the answer on.
+func (c *call) do() error {
+	c.ctx, c.cancel = context.WithCancelCause(c.r.Context())
+	defer c.finish()
+	if c.r.ContentLength != 0 && c.r.Body != nil {
+		c.body.src, c.body.limit, c.body.call = c.r.Body, c.route.MaxBody, c
+		c.body.keep = c.route.Token == TokenAccess && c.session != nil &&
+			0 < c.r.ContentLength && c.r.ContentLength <= c.route.proxy.opts.BufferForReplay
+	}
+	c.header = c.route.requestHeader(c.r)
+	c.route.proxy.forwarded(c.header, c.route.proxy.opts.ClientIP(c.r), &c.forwarded)
+	if c.session != nil {
+		c.route.identify(c.header, c.session)
+	}
+	if c.upgrade {
+		return c.handshake()
+	}
+	res, err := c.exchange()
+	if err != nil {
+		return err
+	}
+	return c.answer(res)
+}
+
+// exchange returns the upstream's answer, after a second attempt with another
+// token if need be.
+func (c *call) exchange() (*http.Response, error) {
+	res, err := c.send()
+	if err == nil && res.StatusCode == http.StatusUnauthorized {
+		return c.challenged(res)
+	}
+	return res, err
+}
+
+// send makes one attempt. It returns with the header of the answer.
+func (c *call) send() (*http.Response, error) {
+	out := c.route.template.WithContext(c.ctx)
+	out.Method, out.URL, out.Header = c.r.Method, &c.url, c.header
+	if c.token != "" {
+		// The last attempt may still be reading the old map.
+		out.Header = maps.Clone(c.header)
+		out.Header["Authorization"] = []string{"Bearer " + c.token.Reveal()}
+	}
+	if c.body.src != nil {
+		if c.attempt != nil {
+			_ = c.attempt.Close()
+		}
+		c.attempt = &attempt{body: &c.body}
+		out.Body, out.ContentLength = c.attempt, c.r.ContentLength
+	}
+	transport := c.route.plain
+	if c.upgrade {
+		transport = c.route.handshake
+	}
+	c.await()
+	res, err := transport.RoundTrip(out)
+	if late := c.arrived(); late && err == nil {
+		_ = res.Body.Close()
+		err = errTimeout
+	}
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return res, nil
+}
+
+// await starts the time for the header of the answer.
+func (c *call) await() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stage = waiting
+	c.moved.Store(time.Now().UnixNano())
+	if c.timer == nil {
+		c.timer = time.AfterFunc(c.route.Timeout, c.fire)
+		return
+	}
+	c.timer.Reset(c.route.Timeout)
+}
+
+// arrived ends that time and reports whether it had run out.
+func (c *call) arrived() (late bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stage == expired {
+		return true
+	}
+	c.stage = answering
+	c.timer.Stop()
+	return false
+}
+
+// progress notes that the browser sent a piece of the body: upstream's time
+// starts again.
+func (c *call) progress() { c.moved.Store(time.Now().UnixNano()) }
+
+// fire is what the timer does: at first it ends a call without an answer, later
+// it begins to watch the session.
+func (c *call) fire() {
+	c.mu.Lock()
+	if c.stage == waiting {
+		defer c.mu.Unlock()
+		c.expire()
+		return
+	}
+	answering := c.stage == answering
+	c.mu.Unlock()
+	if answering && c.session != nil {
+		c.watch(c.session.Done(), nil)
+	}
+}
+
+// expire is called with mu held.
+func (c *call) expire() {
+	since := time.Duration(time.Now().UnixNano() - c.moved.Load())
+	if left := c.route.Timeout - since; left > 0 {
+		c.timer.Reset(left)
+		return
+	}
+	c.stage = expired
+	c.cancel(errTimeout)
+	if c.body.reading.Load() {
+		// The Transport waits for the body before it gives up.
+		c.slow = true
+		_ = http.NewResponseController(c.w).SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// watch ends the answer when the session ends or the proxy closes (nil: it
+// does not matter). It returns when the call does, at the latest.
+func (c *call) watch(over, closing <-chan struct{}) {
+	select {
+	case <-over:
+	case <-closing:
+	case <-c.ctx.Done():
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stage == answering {
+		c.cancel(errOver)
+		// The browser may have stopped reading.
+		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(lastWrite))
+	}
+}
+
+// finish lets nothing of the call go on after its handler.
+func (c *call) finish() {
+	c.mu.Lock()
+	c.stage = finished
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.mu.Unlock()
+	if c.attempt != nil {
+		_ = c.attempt.Close()
+	}
+	c.cancel(nil)
+}
+
+// failed says what it means that no answer came. A browser that left gets none.
+func (c *call) failed(err error) error {
+	if c.r.Context().Err() != nil {
+		panic(http.ErrAbortHandler)
+	}
+	c.mu.Lock()
+	late, slow := c.stage == expired, c.slow
+	c.mu.Unlock()
+	timeout, isNet := errors.AsType[net.Error](err)
+	broken := c.body.failed()
+	switch {
+	case late && slow:
+		return &Refusal{Status: http.StatusRequestTimeout, Code: CodeRequestTimeout}
+	case late:
+		return &Refusal{Status: http.StatusGatewayTimeout, Code: CodeUpstreamTimeout, Err: errTimeout}
+	case broken == errBodyTooLarge:
+		return tooLarge()
+	case broken != nil:
+		return &Refusal{Status: http.StatusBadRequest, Code: CodeBadRequest, Err: broken}
+	case isNet && timeout.Timeout():
+		return &Refusal{Status: http.StatusGatewayTimeout, Code: CodeUpstreamTimeout, Err: err}
+	}
+	return badGateway(err)
+}
