@@ -101,7 +101,10 @@ async function checkSession() {
 async function start() {
   show();
   try {
-    signedIn(await bff.user());
+    // This answers 200 in any case: nobody is signed in is not an error.
+    const { authenticated } = await bff.session();
+    if (authenticated) signedIn(await bff.user());
+    else signedOut();
   } catch (error) {
     if (error instanceof bff.Problem && error.status === 401) signedOut();
     else failed(error);

@@ -23,12 +23,15 @@ export function startDials(refresh) {
       ask();
     }
   }, 1000);
-  document.addEventListener("visibilitychange", () => document.hidden || ask());
 }
 
 export function stopDials() {
   clearInterval(timer);
+  timer = 0;
 }
+
+// Whoever comes back to this page sees at once what is true now.
+document.addEventListener("visibilitychange", () => timer && !document.hidden && ask());
 
 /** showSession takes an answer of GET /bff/session. */
 export function showSession({ session, token }) {
