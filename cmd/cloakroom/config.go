@@ -1,0 +1,210 @@
+package main
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// Config is what an operator decides. It is read once, by [LoadConfig], and
+// never changed afterwards. Options are explained in config.yaml in the
+// repository's root; a test keeps that file and these types together.
+//
+// Struct tags beside yaml: "enum" lists the words that are allowed, "path"
+// marks a file name that is relative to the configuration file.
+type Config struct {
+	// Listen is where browsers, or the proxy in front, connect: host:port.
+	Listen string `yaml:"listen"`
+
+	// PublicURL is the origin browsers use. Cookies, redirect URIs and the
+	// check of Origin follow from it, never from a request's header.
+	PublicURL *url.URL `yaml:"public_url"`
+
+	TLS TLS `yaml:"tls"`
+
+	// BasePath holds Cloakroom's own endpoints. No route may reach into it.
+	BasePath string `yaml:"base_path"`
+
+	// KeysFile holds the server keys, newest first.
+	KeysFile string `yaml:"keys_file" path:"yes"`
+
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+
+	// LoginFrom says from which sites a link may start a sign-in.
+	LoginFrom string `yaml:"login_from" enum:"any,same-site,same-origin"`
+
+	Session   Session    `yaml:"session"`
+	Store     Store      `yaml:"store"`
+	Providers []Provider `yaml:"providers"`
+	Routes    []Route    `yaml:"routes"`
+	SPA       SPA        `yaml:"spa"`
+	Limits    Limits     `yaml:"limits"`
+	Admin     Admin      `yaml:"admin"`
+	Log       Log        `yaml:"log"`
+
+	// ShutdownTimeout is how long a stop waits for requests and token calls
+	// that are under way.
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
+
+	at places // where each option stands in the file, for later complaints
+}
+
+// TLS makes Cloakroom speak HTTPS itself. Both files or neither.
+type TLS struct {
+	CertFile string `yaml:"cert_file" path:"yes"`
+	KeyFile  string `yaml:"key_file" path:"yes"`
+}
+
+// Enabled reports whether a certificate is configured.
+func (t TLS) Enabled() bool { return t.CertFile != "" }
+
+// Session bounds the life of a session and of its tokens.
+type Session struct {
+	// Idle ends a session this long after its last request.
+	Idle time.Duration `yaml:"idle"`
+
+	// Absolute ends a session this long after sign-in, however busy it is.
+	Absolute time.Duration `yaml:"absolute"`
+
+	// RenewBefore is how long before its end an access token is renewed in the
+	// background; a third of the token's life at most.
+	RenewBefore time.Duration `yaml:"renew_before"`
+
+	// RenewTimeout is how long a request waits for a renewal it can't do
+	// without, before it is answered with 503.
+	RenewTimeout time.Duration `yaml:"renew_timeout"`
+
+	Cookie Cookie `yaml:"cookie"`
+}
+
+// Cookie is the session cookie's shape. Its prefix, Secure, HttpOnly and Path
+// are not for configuration.
+type Cookie struct {
+	// Name is put behind the prefix __Host-.
+	Name     string `yaml:"name"`
+	SameSite string `yaml:"same_site" enum:"strict,lax"`
+
+	// MaxAge lets the cookie outlive the browser; 0 is a cookie that doesn't.
+	MaxAge time.Duration `yaml:"max_age"`
+}
+
+// Store says where sessions are kept.
+type Store struct {
+	Bolt Bolt `yaml:"bolt"`
+}
+
+// Bolt is the embedded store: one file, one process.
+type Bolt struct {
+	Path string `yaml:"path" path:"yes"`
+}
+
+// SPA is the single-page app's files, served on every path no route names.
+type SPA struct {
+	// Dir is the folder of the built app; empty serves no files.
+	Dir string `yaml:"dir" path:"yes"`
+
+	// CSP is the Content-Security-Policy of its pages; empty leaves it out.
+	CSP string `yaml:"csp"`
+}
+
+// Limits bounds what one request or one session may take.
+type Limits struct {
+	Header            Size `yaml:"header"`
+	Body              Size `yaml:"body"`
+	StreamsPerSession int  `yaml:"streams_per_session"`
+}
+
+// Admin is the listener for health checks. It asks for no credentials and so
+// must be a loopback address.
+type Admin struct {
+	Listen string `yaml:"listen"`
+}
+
+// Log says how much is logged, and in which form.
+type Log struct {
+	Level  string `yaml:"level" enum:"debug,info,warn,error"`
+	Format string `yaml:"format" enum:"json,text"`
+}
+
+// Provider is one OpenID Provider and our registration there.
+type Provider struct {
+	Name        string `yaml:"name"`
+	DisplayName string `yaml:"display_name"`
+	Issuer      string `yaml:"issuer"`
+	ClientID    string `yaml:"client_id"`
+
+	// ClientSecret holds the secret wherever it came from: after loading it
+	// has the content of ClientSecretFile too.
+	ClientSecret     session.Secret `yaml:"client_secret"`
+	ClientSecretFile string         `yaml:"client_secret_file" path:"yes"`
+
+	// PrivateKeyFile signs the client assertions of private_key_jwt.
+	PrivateKeyFile string `yaml:"private_key_file" path:"yes"`
+
+	Auth   string            `yaml:"auth" enum:"client_secret_basic,client_secret_post,private_key_jwt"`
+	Scopes []string          `yaml:"scopes"`
+	Params map[string]string `yaml:"params"` // extra authorization parameters
+	Claims []string          `yaml:"claims"` // what /bff/user shows; empty: the usual ones
+	CAFile string            `yaml:"ca_file" path:"yes"`
+
+	// TokenTimeout bounds one call to the provider.
+	TokenTimeout time.Duration `yaml:"token_timeout"`
+
+	// TrustedAudiences are accepted beside ClientID in an ID token's aud.
+	TrustedAudiences []string `yaml:"trusted_audiences"`
+
+	// Resource asks for access tokens for these resources (RFC 8707).
+	Resource []string `yaml:"resource"`
+
+	Revoke     string `yaml:"revoke" enum:"auto,refresh_token,none"`
+	Renew      string `yaml:"renew" enum:"background,blocking"`
+	LogoutHint string `yaml:"logout_hint" enum:"id_token,sub,none"`
+
+	// PostLogout is where the user lands after logout: a path here, or an
+	// https URL.
+	PostLogout string `yaml:"post_logout"`
+}
+
+// Route maps a path, and all that lies under it, to an upstream.
+type Route struct {
+	Path     string   `yaml:"path"`
+	Upstream *url.URL `yaml:"upstream"`
+
+	// StripPrefix is taken off the path before it goes upstream.
+	StripPrefix string `yaml:"strip_prefix"`
+
+	Auth  string `yaml:"auth" enum:"required,optional,none"`
+	Token string `yaml:"token" enum:"access,id,none"`
+
+	// Methods that pass; empty means GET, HEAD, POST, PUT, PATCH and DELETE.
+	Methods   []string `yaml:"methods"`
+	WebSocket bool     `yaml:"websocket"`
+
+	// Timeout bounds the wait for the first byte of the answer, never a stream.
+	Timeout time.Duration `yaml:"timeout"`
+
+	// Activity says whether requests here keep a session from idling out.
+	Activity  bool   `yaml:"activity"`
+	Documents string `yaml:"documents" enum:"none,allow,attachment"`
+	Cache     string `yaml:"cache" enum:"private,upstream"`
+
+	// MaxBody replaces the limit on request bodies; 0 keeps Limits.Body.
+	MaxBody Size `yaml:"max_body"`
+
+	SetCookies []string          `yaml:"set_cookies"` // upstream cookies the browser may get
+	Cookies    []string          `yaml:"cookies"`     // browser cookies the upstream may get
+	Headers    map[string]string `yaml:"headers"`     // header name to claim name
+
+	Host        string      `yaml:"host" enum:"upstream,public"`
+	UpstreamTLS UpstreamTLS `yaml:"upstream_tls"`
+}
+
+// UpstreamTLS adjusts how an upstream's certificate is verified. There is no
+// way to turn verification off.
+type UpstreamTLS struct {
+	CAFile     string `yaml:"ca_file" path:"yes"`
+	ServerName string `yaml:"server_name"`
+}

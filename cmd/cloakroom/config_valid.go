@@ -1,0 +1,222 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// validate complains about everything in cfg that is well-formed but can't
+// work or must not be. It only reads: it opens no file and changes nothing.
+func validate(cfg *Config, c *complaints) {
+	v := validator{cfg: cfg, complaints: c}
+	v.addresses()
+	v.publicURL()
+	v.basePath()
+	v.sessions()
+	v.limits()
+	v.providers()
+	v.routes()
+}
+
+type validator struct {
+	cfg *Config
+	*complaints
+}
+
+// ok reports whether key has a value worth a closer look; it complains if a
+// required one is missing. An option with a problem already gets no second one.
+func (v validator) ok(key string, empty bool, hint string) bool {
+	if v.has(key) {
+		return false
+	}
+	if empty {
+		v.errorf(key, "is missing; %s", hint)
+	}
+	return !empty
+}
+
+func (v validator) addresses() {
+	cfg := v.cfg
+	if v.ok("listen", cfg.Listen == "", "for example 127.0.0.1:8080") {
+		if _, err := hostOf(cfg.Listen); err != nil {
+			v.errorf("listen", "must be host:port, such as 127.0.0.1:8080 or :8080")
+		}
+	}
+	if v.ok("admin.listen", cfg.Admin.Listen == "", "for example 127.0.0.1:9090") {
+		host, err := hostOf(cfg.Admin.Listen)
+		switch {
+		case err != nil:
+			v.errorf("admin.listen", "must be host:port, such as 127.0.0.1:9090")
+		case !loopback(host):
+			v.errorf("admin.listen", "must be a loopback address, such as 127.0.0.1:9090: this listener asks for no credentials")
+		case cfg.Admin.Listen == cfg.Listen && !strings.HasSuffix(cfg.Listen, ":0"):
+			v.errorf("admin.listen", "is the same as listen; take another port")
+		}
+	}
+	if cfg.TLS.CertFile != "" && cfg.TLS.KeyFile == "" {
+		v.errorf("tls.cert_file", "tls.key_file is missing; give both or neither")
+	}
+	if cfg.TLS.KeyFile != "" && cfg.TLS.CertFile == "" {
+		v.errorf("tls.key_file", "tls.cert_file is missing; give both or neither")
+	}
+	for i, p := range cfg.TrustedProxies {
+		if p.IsValid() && p.Bits() == 0 {
+			v.errorf("trusted_proxies["+strconv.Itoa(i)+"]", "believes everybody; name the networks of your proxies")
+		}
+	}
+	if v.ok("keys_file", cfg.KeysFile == "", "for example data/keys") &&
+		v.ok("store.bolt.path", cfg.Store.Bolt.Path == "", "for example data/sessions.db") &&
+		cfg.KeysFile == cfg.Store.Bolt.Path {
+		v.errorf("keys_file", "is the same file as store.bolt.path")
+	}
+}
+
+func (v validator) publicURL() {
+	const key = "public_url"
+	u := v.cfg.PublicURL
+	if !v.ok(key, u == nil, "give the origin browsers use, such as https://app.example.com") {
+		return
+	}
+	switch {
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || (u.Path != "" && u.Path != "/"):
+		v.errorf(key, "must be an origin, scheme and host only, such as https://app.example.com")
+	case u.Scheme != "https" && u.Scheme != "http":
+		v.errorf(key, "must begin with https://")
+	case !validPort(u):
+		v.errorf(key, "the port must be a number from 1 to 65535")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		v.errorf(key, "must be https; plain http is for localhost, 127.0.0.1 and [::1] only, because browsers then get cookies without Secure")
+	case u.Scheme == "http" && v.cfg.TLS.Enabled():
+		v.errorf(key, "is http, but tls is configured; write https")
+	case u.Host != strings.ToLower(u.Host) || strings.ContainsFunc(u.Host, unprintable):
+		v.errorf(key, "write the host as browsers send it: lower case, international names as xn--")
+	case defaultPort(u):
+		v.errorf(key, "leave the port out: browsers don't send the scheme's own one")
+	}
+}
+
+// validPort reports whether u has no port or a possible one.
+func validPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && n > 0
+}
+
+func defaultPort(u *url.URL) bool {
+	return u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80"
+}
+
+// plainPath is a path that every server and browser reads in the same way:
+// unreserved characters and single slashes.
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9_~.-]+)*/?$`)
+
+// pathProblem says what is wrong with a configured path; empty if nothing is.
+func pathProblem(path string) string {
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		return "must begin with /"
+	case strings.Contains(path, "//"):
+		return "has an empty segment (//)"
+	case !plainPath.MatchString(path):
+		return `may hold letters, digits, "-", ".", "_", "~" and "/" only: other characters have two spellings, and servers disagree about them`
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return "has a dot segment (/./ or /../)"
+		}
+	}
+	return ""
+}
+
+func (v validator) basePath() {
+	const key = "base_path"
+	if !v.ok(key, v.cfg.BasePath == "", "for example /bff") {
+		return
+	}
+	if why := pathProblem(v.cfg.BasePath); why != "" {
+		v.errorf(key, "%s", why)
+	} else if strings.HasSuffix(v.cfg.BasePath, "/") {
+		v.errorf(key, "must not end with /; /bff is the usual one")
+	}
+}
+
+var token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // RFC 9110 5.6.2
+
+func (v validator) sessions() {
+	s := v.cfg.Session
+	v.positive("session.idle", s.Idle)
+	v.positive("session.absolute", s.Absolute)
+	v.positive("session.renew_timeout", s.RenewTimeout)
+	v.positive("shutdown_timeout", v.cfg.ShutdownTimeout)
+	if s.Idle > s.Absolute && !v.has("session.absolute") && !v.has("session.idle") {
+		v.errorf("session.idle", "is longer than session.absolute, so it would never end a session")
+	}
+	name := s.Cookie.Name
+	if v.ok("session.cookie.name", name == "", "for example session") {
+		switch {
+		case strings.HasPrefix(strings.ToLower(name), "__"):
+			v.errorf("session.cookie.name", "leave the prefix __Host- out; it is put before every name")
+		case !token.MatchString(name) || len(name) > 64:
+			v.errorf("session.cookie.name", "must be a cookie name: at most 64 letters, digits, - and _")
+		case strings.HasPrefix(strings.ToLower(name), "login-"), strings.EqualFold(name, "logout"):
+			v.errorf("session.cookie.name", "is taken by the cookies of a sign-in or a logout under way; session is the usual one")
+		}
+	}
+	switch age := s.Cookie.MaxAge; {
+	case age%time.Second != 0:
+		v.errorf("session.cookie.max_age", "must be whole seconds")
+	case age > s.Absolute && !v.has("session.absolute"):
+		v.errorf("session.cookie.max_age", "is longer than session.absolute: the cookie would outlive every session")
+	}
+}
+
+func (v validator) positive(key string, d time.Duration) {
+	if d <= 0 && !v.has(key) {
+		v.errorf(key, "must be longer than 0s")
+	}
+}
+
+func (v validator) limits() {
+	l := v.cfg.Limits
+	if (l.Header < 4<<10 || l.Header > 1<<20) && !v.has("limits.header") {
+		v.errorf("limits.header", "must be between 4KiB and 1MiB")
+	}
+	if l.Body <= 0 && !v.has("limits.body") {
+		v.errorf("limits.body", "must be more than 0B")
+	}
+	if l.StreamsPerSession < 1 && !v.has("limits.streams_per_session") {
+		v.errorf("limits.streams_per_session", "must be 1 or more")
+	}
+	if strings.ContainsFunc(v.cfg.SPA.CSP, unprintable) {
+		v.errorf("spa.csp", "must be one line of ASCII; fold long text with >-")
+	}
+	if v.cfg.SPA.CSP != "" && v.cfg.SPA.Dir == "" && !v.has("spa.dir") {
+		v.errorf("spa.csp", "spa.dir is missing, so there is no page to protect")
+	}
+}
+
+// hostOf returns the host of a host:port that can be listened on.
+func hostOf(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", err
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return host, err
+}
+
+// loopback reports whether host is this machine, whatever the resolver says.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}

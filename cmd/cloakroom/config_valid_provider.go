@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var providerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
+
+func (v validator) providers() {
+	if !v.ok("providers", len(v.cfg.Providers) == 0, "name at least one OpenID Provider") && !v.has("providers") {
+		return
+	}
+	seen := map[string]int{}
+	for i, p := range v.cfg.Providers {
+		key := fmt.Sprintf("providers[%d]", i)
+		if v.has(key) && p.Name == "" && p.Issuer == "" {
+			continue // not even a mapping
+		}
+		if v.ok(key+".name", p.Name == "", "it stands in the callback's URL, for example main") {
+			switch first, twice := seen[p.Name]; {
+			case !providerName.MatchString(p.Name):
+				v.errorf(key+".name", "must be at most 32 lower-case letters, digits and dashes")
+			case twice:
+				v.errorf(key+".name", "is the name of providers[%d] already", first)
+			default:
+				seen[p.Name] = i
+			}
+		}
+		v.provider(key, p)
+		v.providerAuth(key, p)
+		v.providerRequests(key, p)
+	}
+}
+
+func (v validator) provider(key string, p Provider) {
+	if v.ok(key+".issuer", p.Issuer == "", "give the issuer exactly as the provider's metadata spells it") {
+		u, err := url.Parse(p.Issuer)
+		switch {
+		case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(p.Issuer, "#"):
+			v.errorf(key+".issuer", "must be a URL without credentials, query and fragment, such as https://id.example.com")
+		case u.Scheme != "https" && u.Scheme != "http" || u.Scheme == "http" && !loopback(u.Hostname()):
+			v.errorf(key+".issuer", "must be https; plain http is for localhost, 127.0.0.1 and [::1] only")
+		case strings.HasSuffix(p.Issuer, "/.well-known/openid-configuration"):
+			v.errorf(key+".issuer", "is the metadata's address; the issuer is what comes before /.well-known")
+		case len(p.Issuer) > 255:
+			v.errorf(key+".issuer", "is longer than 255 characters")
+		}
+	}
+	if v.ok(key+".client_id", p.ClientID == "", "the provider gave it to you when you registered Cloakroom") &&
+		(len(p.ClientID) > 512 || strings.ContainsFunc(p.ClientID, unprintable)) {
+		v.errorf(key+".client_id", "must be at most 512 printable ASCII characters")
+	}
+	v.positive(key+".token_timeout", p.TokenTimeout)
+	// An interrupted token call may lose a one-time refresh token, so a stop
+	// has to wait for it (K5).
+	if p.TokenTimeout > v.cfg.ShutdownTimeout && !v.has("shutdown_timeout") {
+		v.errorf(key+".token_timeout", "is longer than shutdown_timeout: a stop would cut off a renewal under way")
+	}
+	if !v.has(key+".post_logout") && !validPostLogout(p.PostLogout) {
+		v.errorf(key+".post_logout", "must be a path here, such as /goodbye, or an absolute https URL")
+	}
+}
+
+// validPostLogout accepts a plain path, or an https URL to somewhere else. The
+// URL is fixed configuration: no request can change it.
+func validPostLogout(s string) bool {
+	if strings.HasPrefix(s, "/") {
+		return pathProblem(s) == ""
+	}
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil
+}
+
+// providerAuth holds the credential against the way it is to be used. There is
+// no way to be a public client (A1).
+func (v validator) providerAuth(key string, p Provider) {
+	if v.has(key + ".auth") {
+		return
+	}
+	secret, file, private := key+".client_secret", key+".client_secret_file", key+".private_key_file"
+	if p.Auth == "private_key_jwt" {
+		v.ok(private, p.PrivateKeyFile == "", "private_key_jwt signs with it; give a PEM file with an RSA or EC key")
+		if v.at.set(secret) {
+			v.errorf(secret, "is not used by private_key_jwt; remove it")
+		}
+		if v.at.set(file) {
+			v.errorf(file, "is not used by private_key_jwt; remove it")
+		}
+		return
+	}
+	if v.at.set(private) {
+		v.errorf(private, "is used by private_key_jwt only; remove it, or write auth: private_key_jwt")
+	}
+	if p.ClientSecret != "" || v.has(secret) || v.has(file) {
+		return
+	}
+	if v.at.set(secret) {
+		v.errorf(secret, "is empty; Cloakroom is never a public client")
+		return
+	}
+	v.errorf(secret, "is missing; give it as ${NAME} from the environment, or name a file in client_secret_file")
+}
+
+// protocolParams are the authorization parameters that Cloakroom sets itself;
+// an extra one of that name would undo a protection.
+var protocolParams = []string{
+	"client_id", "client_secret", "client_assertion", "client_assertion_type", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
+	"code_challenge", "code_challenge_method", "code_verifier", "request", "request_uri", "resource", "id_token_hint",
+	"dpop_jkt",
+}
+
+func (v validator) providerRequests(key string, p Provider) {
+	if !v.has(key+".scopes") && !slices.Contains(p.Scopes, "openid") {
+		v.errorf(key+".scopes", "openid is missing: without it there is no sign-in")
+	}
+	for i, s := range p.Scopes {
+		if at := fmt.Sprintf("%s.scopes[%d]", key, i); !v.has(at) && !scopeToken(s) {
+			v.errorf(at, "must be one scope; write several as a list")
+		} else if slices.Contains(p.Scopes[:i], s) {
+			v.errorf(at, "is given twice")
+		}
+	}
+	for name := range p.Params {
+		if slices.Contains(protocolParams, name) {
+			v.errorf(key+".params."+name, "is set by Cloakroom itself and can't be overridden; remove it")
+		}
+	}
+	v.words(key+".claims", p.Claims)
+	v.words(key+".trusted_audiences", p.TrustedAudiences)
+	v.words(key+".resource", p.Resource)
+	for i, r := range p.Resource {
+		at := fmt.Sprintf("%s.resource[%d]", key, i)
+		if u, err := url.Parse(r); !v.has(at) && (err != nil || !u.IsAbs() || strings.Contains(r, "#")) {
+			v.errorf(at, "must be an absolute URI without a fragment (RFC 8707)")
+		}
+	}
+}
+
+// words complains about empty and repeated entries of a list.
+func (v validator) words(key string, list []string) {
+	for i, w := range list {
+		at := fmt.Sprintf("%s[%d]", key, i)
+		switch {
+		case v.has(at):
+		case w == "":
+			v.errorf(at, "is empty; remove it")
+		case slices.Contains(list[:i], w):
+			v.errorf(at, "is given twice")
+		}
+	}
+}
+
+func unprintable(r rune) bool { return r < ' ' || r > '~' }
+
+// scopeToken follows RFC 6749 3.3.
+func scopeToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, unprintable) && !strings.ContainsAny(s, ` "\`)
+}

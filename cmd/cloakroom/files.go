@@ -1,0 +1,87 @@
+package main
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// maxPEM bounds keys, certificates and bundles: the system's own CA bundle has
+// some 200 KiB.
+const maxPEM = 4 << 20
+
+// readKeyring returns the server keys in file.
+func readKeyring(file string) (*session.Keyring, error) {
+	data, err := readLimited(file, maxSecret)
+	if err != nil {
+		return nil, err
+	}
+	return session.ParseKeyring(data)
+}
+
+// readSigner returns the private key in a PEM file: PKCS #8, PKCS #1 or SEC 1;
+// RSA from 2048 bits on, ECDSA on P-256 or P-384, or Ed25519.
+func readSigner(file string) (crypto.Signer, error) {
+	data, err := readLimited(file, maxSecret)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New("the file holds no PEM block (-----BEGIN PRIVATE KEY-----)")
+	}
+	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
+		return nil, errors.New("the key has a passphrase; remove it with: openssl pkey -in OLD -out NEW, and protect the file by its mode")
+	}
+	// The parsers' own errors are left out: they may say something of the key.
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	}
+	if err != nil {
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	}
+	if err != nil {
+		return nil, errors.New("the file holds no private key that can be read; make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
+	}
+	return strongKey(key)
+}
+
+func strongKey(key any) (crypto.Signer, error) {
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		if key.N.BitLen() < 2048 {
+			return nil, fmt.Errorf("the RSA key has %d bits; take one of 2048 or more", key.N.BitLen())
+		}
+		return key, nil
+	case *ecdsa.PrivateKey:
+		if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() {
+			return nil, errors.New("the EC key must be on P-256 or P-384")
+		}
+		return key, nil
+	case ed25519.PrivateKey:
+		return key, nil
+	}
+	return nil, errors.New("the key must be RSA, EC (P-256 or P-384) or Ed25519")
+}
+
+// readCAs returns the authorities in a PEM bundle. They replace the system's.
+func readCAs(file string) (*x509.CertPool, error) {
+	data, err := readLimited(file, maxPEM)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, errors.New("the file holds no PEM certificate")
+	}
+	return pool, nil
+}
