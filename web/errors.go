@@ -1,0 +1,227 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/oidc"
+)
+
+// Refusal is an error as the browser is told of it. Code is stable; Title is one
+// sentence for a person: what happened and what to do. Err, if any, is the
+// cause, for the log only.
+type Refusal struct {
+	Status int
+	Code   string
+	Title  string   // empty: the status's own text
+	Allow  []string // for 405: the methods there are
+	Err    error
+}
+
+// Error gives the code and the cause.
+func (r *Refusal) Error() string {
+	if r.Err != nil {
+		return r.Code + ": " + r.Err.Error()
+	}
+	return r.Code
+}
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// StepUp is an upstream's demand for a stronger or more recent sign-in (RFC
+// 9470): the values are passed on in the login URL.
+type StepUp struct{ ACRValues, MaxAge string }
+
+// Error names the demand.
+func (*StepUp) Error() string { return "step_up_required" }
+
+// The refusals. Each code stands in docs/operating.md.
+var (
+	errHost        = &Refusal{Status: 421, Code: "wrong_host", Title: "This server does not answer for that host name."}
+	errPath        = &Refusal{Status: 400, Code: "ambiguous_path", Title: "This address can be read in more than one way, so it was refused."}
+	errReturnTo    = &Refusal{Status: 400, Code: "invalid_return_to", Title: "return_to must be a path of this site."}
+	errParameter   = &Refusal{Status: 400, Code: "invalid_parameter", Title: "The address has a parameter that can't be used."}
+	errCSRF        = &Refusal{Status: 403, Code: "cross_site", Title: "The request did not come from this site's own pages."}
+	errNavigation  = &Refusal{Status: 403, Code: "not_a_navigation", Title: "Signing in must be started by opening the page, not in the background."}
+	errPrefetch    = &Refusal{Status: 403, Code: "prefetch_refused", Title: "Signing in is not started in advance."}
+	errDocument    = &Refusal{Status: 403, Code: "not_a_document", Title: "This address serves calls of the application and can't be opened as a page."}
+	errPreflight   = &Refusal{Status: 403, Code: "cors_refused", Title: "Other origins have no access."}
+	errProvider    = &Refusal{Status: 400, Code: "unknown_provider", Title: "There is no such sign-in provider."}
+	errTransaction = &Refusal{Status: 400, Code: "login_expired", Title: "This sign-in is too old, was begun in another browser, or is already finished. Please sign in again."}
+	errLogoutState = &Refusal{Status: 400, Code: "logout_state", Title: "This sign-out was not begun in this browser. You may close this page."}
+	errNotFound    = &Refusal{Status: 404, Code: "not_found", Title: "There is nothing at this address."}
+	errSignedOut   = &Refusal{Status: 401, Code: "signed_out", Title: "You are not signed in."}
+	errUnavailable = &Refusal{Status: 503, Code: "unavailable", Title: "This does not work at the moment. Please try again shortly."}
+	errStreams     = &Refusal{Status: 429, Code: "too_many_streams", Title: "This session has too many open connections."}
+	errSignIn      = &Refusal{Status: 502, Code: "sign_in_failed", Title: "The sign-in could not be completed. Please sign in again."}
+	errStepUp      = &Refusal{Status: 401, Code: "step_up_required", Title: "This needs a stronger or a more recent sign-in."}
+	errInternal    = &Refusal{Status: 500, Code: "internal", Title: "Something went wrong on our side."}
+)
+
+// Problem is the body of every refusal: RFC 9457, with a stable Code.
+type Problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Code      string `json:"code"`
+	LoginURL  string `json:"login_url,omitempty"` // where signing in helps
+	Reference string `json:"reference"`           // also in the log
+
+	retryAfter int // seconds; 0: not told
+	allow      []string
+}
+
+// problem maps an error to what the browser is told. It is the only place where
+// errors become HTTP; nothing of a cause gets through it.
+func (s *Server) problem(err error) Problem {
+	var (
+		own  *Refusal
+		step *StepUp
+		wait *session.Unavailable
+		auth *oidc.AuthError
+		he   *echo.HTTPError
+	)
+	switch {
+	case errors.As(err, &own):
+		return s.newProblem(own)
+	case errors.As(err, &step):
+		p := s.newProblem(errStepUp)
+		p.LoginURL += stepUpQuery(step)
+		return p
+	case errors.Is(err, session.ErrNotFound):
+		return s.newProblem(errSignedOut)
+	case errors.As(err, &wait):
+		p := s.newProblem(errUnavailable)
+		p.retryAfter = max(1, int(wait.RetryAfter.Seconds()+0.999))
+		return p
+	case errors.Is(err, session.ErrTooManyStreams):
+		return s.newProblem(errStreams)
+	case errors.As(err, &auth):
+		p := s.newProblem(&Refusal{Status: 403, Code: "sign_in_" + auth.Code, Title: authErrorText(auth.Code)})
+		p.LoginURL = s.base + "/login"
+		return p
+	case errors.Is(err, oidc.ErrParams):
+		return s.newProblem(errParameter)
+	case errors.Is(err, oidc.ErrState):
+		return s.newProblem(errTransaction)
+	case errors.Is(err, oidc.ErrToken):
+		return s.newProblem(errSignIn)
+	case errors.As(err, &he):
+		return s.newProblem(&Refusal{Status: he.Code, Code: snake(http.StatusText(he.Code))})
+	}
+	return s.newProblem(errInternal)
+}
+
+func (s *Server) newProblem(r *Refusal) Problem {
+	p := Problem{Type: "urn:cloakroom:" + r.Code, Title: r.Title, Status: r.Status, Code: r.Code, allow: r.Allow}
+	if p.Title == "" {
+		p.Title = http.StatusText(r.Status)
+	}
+	switch r {
+	case errSignedOut, errTransaction, errSignIn, errStepUp:
+		p.LoginURL = s.base + "/login"
+	}
+	return p
+}
+
+// authErrorText says what a provider's error code (RFC 6749, 4.1.2.1; OpenID
+// Connect Core 3.1.2.6) means to a user. Its error_description is never shown.
+func authErrorText(code string) string {
+	switch code {
+	case "access_denied":
+		return "The sign-in was cancelled or not allowed."
+	case "login_required", "interaction_required", "consent_required", "account_selection_required":
+		return "The provider needs you to sign in."
+	case "temporarily_unavailable", "server_error":
+		return "The sign-in provider has a problem. Please try again shortly."
+	}
+	return "The sign-in provider refused the sign-in."
+}
+
+func stepUpQuery(step *StepUp) string {
+	q := url.Values{}
+	if step.ACRValues != "" {
+		q.Set("acr_values", step.ACRValues)
+	}
+	if step.MaxAge != "" {
+		q.Set("max_age", step.MaxAge)
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+func snake(text string) string {
+	return strings.ReplaceAll(strings.ToLower(text), " ", "_")
+}
+
+// Fail answers r with the problem that err stands for: a page to navigations,
+// problem+json to everything else. It logs the cause once, under the reference
+// that the answer shows.
+func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
+		return // the browser has left: nobody reads an answer
+	}
+	p := s.problem(err)
+	p.Reference = newReference()
+	s.logProblem(r, p, err)
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	if len(p.allow) > 0 {
+		h.Set("Allow", strings.Join(p.allow, ", "))
+	}
+	if p.Status == http.StatusUnauthorized {
+		// RFC 9110, 11.6.1 wants a challenge; no browser prompts for this scheme.
+		h.Set("WWW-Authenticate", `Cloakroom realm="session"`)
+	}
+	if wantsPage(r) {
+		s.errorPage(w, r, p)
+		return
+	}
+	h.Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		_ = json.NewEncoder(w).Encode(p)
+	}
+}
+
+func (s *Server) logProblem(r *http.Request, p Problem, err error) {
+	attrs := []slog.Attr{
+		slog.String("code", p.Code), slog.Int("status", p.Status), slog.String("reference", p.Reference),
+		slog.String("method", limit(r.Method)), slog.String("path", limit(r.URL.Path)),
+		slog.String("client", s.ClientIP(r)), slog.String("error", err.Error()),
+	}
+	var told audited
+	switch {
+	case p.Status >= 500:
+		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", attrs...)
+	case p.Status == http.StatusUnauthorized, p.Status == http.StatusNotFound:
+		s.log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", attrs...)
+	case errors.As(err, &told):
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request refused", attrs...)
+	default:
+		session.Audit(r.Context(), s.log, session.EventRefused, attrs...)
+	}
+}
+
+// limit keeps what a client chose short in the log (N4).
+func limit(text string) string {
+	const most = 200
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
+}

@@ -1,0 +1,249 @@
+package web
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/oidc"
+)
+
+// login answers GET /bff/login: it sends the browser to a provider. Nothing is
+// written on the server; the transaction travels in a sealed cookie.
+func (s *Server) login(c echo.Context) error {
+	w, r := c.Response(), c.Request()
+	if err := s.guardLogin(r); err != nil {
+		return err
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return errParameter
+	}
+	for _, values := range q {
+		if len(values) != 1 {
+			return errParameter
+		}
+	}
+	provider, err := s.chooseProvider(q)
+	if err != nil {
+		return err
+	}
+	if provider == nil {
+		s.choicePage(w, r)
+		return nil
+	}
+	params, err := s.loginParams(q)
+	if err != nil {
+		return err
+	}
+	request, location, err := provider.Begin(r.Context(), params)
+	if err != nil {
+		return err
+	}
+	name := s.cookies.loginCookie(request.State.Reveal(), s.Now())
+	t := transaction{Quiet: params.Prompt == "none", ReturnTo: params.ReturnTo}
+	if t.Request, err = request.MarshalBinary(); err != nil {
+		return err
+	}
+	if ticket, ok := s.cookies.readTicket(r); ok {
+		// The callback comes from another site: a Strict cookie may be missing there.
+		if t.Previous, err = ticket.MarshalBinary(); err != nil {
+			return err
+		}
+	}
+	if err := s.cookies.saveLogin(w, r, name, t); err != nil {
+		return err
+	}
+	redirect(w, http.StatusFound, location)
+	return nil
+}
+
+// chooseProvider returns the provider that a login names, by its name or, when
+// started by a third party (OpenID Connect Core, 4), by its issuer; the only
+// one if there is only one; nil if somebody has to choose.
+func (s *Server) chooseProvider(q url.Values) (*Provider, error) {
+	name, iss := q.Get("provider"), q.Get("iss")
+	if name == "" && iss == "" {
+		if len(s.Providers) == 1 {
+			return &s.Providers[0], nil
+		}
+		return nil, nil
+	}
+	for i := range s.Providers {
+		p := &s.Providers[i]
+		if (name == "" || p.Name() == name) && (iss == "" || p.Issuer() == iss) {
+			return p, nil
+		}
+	}
+	return nil, errProvider
+}
+
+// loginParams reads what a login asks for.
+func (s *Server) loginParams(q url.Values) (oidc.Params, error) {
+	p := oidc.Params{
+		Prompt: q.Get("prompt"), LoginHint: q.Get("login_hint"),
+		ACRValues: q.Get("acr_values"), UILocales: q.Get("ui_locales"),
+	}
+	if q.Has("max_age") {
+		seconds, err := strconv.Atoi(q.Get("max_age"))
+		if err != nil || seconds < 0 {
+			return p, errParameter
+		}
+		p.MaxAge = &seconds
+	}
+	returnTo := q.Get("return_to")
+	if target := q.Get("target_link_uri"); target != "" && returnTo == "" {
+		local, ok := strings.CutPrefix(target, s.origin)
+		if !ok {
+			return p, errReturnTo
+		}
+		returnTo = local
+	}
+	var err error
+	p.ReturnTo, err = s.localPath(returnTo)
+	return p, err
+}
+
+// callback answers GET /bff/callback: the browser is back from the provider.
+// The cheap checks come first; then the callback is marked used, durably; only
+// then is the code redeemed, once.
+func (s *Server) callback(c echo.Context) error {
+	w, r := c.Response(), c.Request()
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return s.signInRefused(r, "", errParameter)
+	}
+	t, name, ok := s.cookies.readLogin(r, q.Get("state"))
+	if !ok {
+		return s.signInRefused(r, "", errTransaction)
+	}
+	if t.Request == nil {
+		s.sendBack(w, t) // it was finished before
+		return nil
+	}
+	var request oidc.AuthRequest
+	if err := request.UnmarshalBinary(t.Request); err != nil {
+		return s.signInRefused(r, "", errTransaction)
+	}
+	provider := s.provider(request.Provider)
+	if provider == nil || provider.Callback != r.URL.Path || provider.Issuer() != request.Issuer {
+		return s.signInRefused(r, request.Provider, errTransaction)
+	}
+	pending := pending{provider, request, t, name}
+	err = s.finish(w, r, pending, q)
+	switch {
+	case err == nil || errors.Is(err, errRepeated):
+		s.sendBack(w, t)
+		return nil
+	case t.Quiet && isAuthError(err):
+		// prompt=none asks a question; "not signed in" is its answer.
+		_ = s.signInRefused(r, request.Provider, err)
+		s.sendBack(w, t)
+		return nil
+	}
+	return s.signInRefused(r, request.Provider, err)
+}
+
+// errRepeated means that this callback was used before: no error to the user.
+var errRepeated = errors.New("web: callback used before")
+
+// pending is a transaction that came back to the browser it was begun in.
+type pending struct {
+	provider *Provider
+	request  oidc.AuthRequest
+	transaction
+	cookie string
+}
+
+// finish redeems the callback and starts the session.
+func (s *Server) finish(w http.ResponseWriter, r *http.Request, p pending, q url.Values) error {
+	checked := p.provider.CheckCallback(p.request, q)
+	if checked != nil && !isAuthError(checked) {
+		return checked
+	}
+	ctx := detached(r)
+	first, err := s.Manager.Once(ctx, "callback", p.request.State, p.request.Started.Add(2*loginMaxAge))
+	switch {
+	case err != nil:
+		return err
+	case !first:
+		return errRepeated
+	}
+	if err := s.cookies.finishLogin(w, p.cookie, p.transaction); err != nil {
+		return err
+	}
+	if checked != nil {
+		return checked
+	}
+	in, err := p.provider.Finish(ctx, p.request, q)
+	if err != nil {
+		return err
+	}
+	var previous *session.Ticket
+	var old session.Ticket
+	if len(p.Previous) > 0 && old.UnmarshalBinary(p.Previous) == nil {
+		previous = &old
+	}
+	ticket, err := s.Manager.Start(ctx, in, previous)
+	if err != nil {
+		return err
+	}
+	return s.cookies.setTicket(w, ticket)
+}
+
+func isAuthError(err error) bool {
+	var auth *oidc.AuthError
+	return errors.As(err, &auth)
+}
+
+// sendBack ends a sign-in at the page it was begun for. A page that only a
+// session opens is reached by way of a page that navigates itself: on a
+// redirect that began at another site the new Strict cookie is not sent (B12).
+func (s *Server) sendBack(w http.ResponseWriter, t transaction) {
+	// It was checked when the transaction was sealed; once more costs nothing
+	// (A10).
+	local, err := s.localPath(t.ReturnTo)
+	if err != nil {
+		local = "/"
+	}
+	if s.needsTicket(local) {
+		s.hopPage(w, local)
+		return
+	}
+	redirect(w, http.StatusSeeOther, local)
+}
+
+func (s *Server) provider(name string) *Provider {
+	for i := range s.Providers {
+		if s.Providers[i].Name() == name {
+			return &s.Providers[i]
+		}
+	}
+	return nil
+}
+
+// audited marks an error that has its audit event already.
+type audited struct{ error }
+
+func (a audited) Unwrap() error { return a.error }
+
+// signInRefused writes the audit event for a callback that gave no session, and
+// returns err.
+func (s *Server) signInRefused(r *http.Request, provider string, err error) error {
+	reason := oidc.Reason(err)
+	var own *Refusal
+	if errors.As(err, &own) {
+		reason = own.Code
+	}
+	session.Audit(r.Context(), s.log, session.EventSignInRefused,
+		slog.String("reason", reason), slog.String("provider", provider), slog.String("client", s.ClientIP(r)))
+	return audited{err}
+}

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// logoutAnswer is the body of POST /bff/logout for callers that want JSON: where
+// the page is to go next.
+type logoutAnswer struct {
+	LogoutURL string `json:"logout_url"`
+}
+
+// logout answers POST /bff/logout. The session ends here first, whatever the
+// provider does (I1); then the browser goes there to end its session too (OpenID
+// Connect RP-Initiated Logout, 2).
+func (s *Server) logout(c echo.Context) error {
+	w, r := c.Response(), c.Request()
+	location := "/"
+	t, ok := s.cookies.readTicket(r)
+	if ok {
+		ended, err := s.Manager.End(detached(r), t, session.ReasonLogout)
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
+			// The cookie stays, so that trying again can end the session.
+			return err
+		}
+		if err == nil {
+			if location, err = s.endSession(w, r, ended); err != nil {
+				return err
+			}
+		}
+	}
+	s.cookies.clearTicket(w)
+	if wantsJSON(r) {
+		return c.JSON(http.StatusOK, logoutAnswer{location})
+	}
+	redirect(w, http.StatusSeeOther, location)
+	return nil
+}
+
+// endSession returns where the browser goes after a logout, and leaves it a
+// cookie by which the way back is recognised.
+func (s *Server) endSession(w http.ResponseWriter, r *http.Request, ended session.Ended) (string, error) {
+	p := s.provider(ended.Provider)
+	if p == nil {
+		return "/", nil
+	}
+	state := rand.Text()
+	location, err := p.EndSession(r.Context(), ended.Identity, ended.IDToken, state)
+	if err != nil || location == "" {
+		// The session is over all the same; that the provider's is not is its own.
+		s.log.Warn("the provider's logout can't be reached", "provider", p.Name(), "error", err)
+		return p.PostLogout, nil
+	}
+	value, err := s.cookies.login[0].Encode(s.cookies.logoutName, []byte(state+" "+p.Name()))
+	if err != nil {
+		return "", err
+	}
+	s.cookies.set(w, s.cookies.logoutName, value, int(loginMaxAge.Seconds()), http.SameSiteLaxMode)
+	return location, nil
+}
+
+// logoutCallback answers GET /bff/logout/callback: the browser is back from the
+// provider's logout.
+func (s *Server) logoutCallback(c echo.Context) error {
+	w, r := c.Response(), c.Request()
+	found := r.CookiesNamed(s.cookies.logoutName)
+	states := r.URL.Query()["state"]
+	if len(found) != 1 || len(states) != 1 {
+		return errLogoutState
+	}
+	raw, ok := unseal(s.cookies.login, s.cookies.logoutName, found[0].Value)
+	state, name, _ := strings.Cut(string(raw), " ")
+	if !ok || state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(states[0])) != 1 {
+		return errLogoutState
+	}
+	s.cookies.set(w, s.cookies.logoutName, "", expired, http.SameSiteLaxMode)
+	location := "/"
+	if p := s.provider(name); p != nil {
+		location = p.PostLogout
+	}
+	redirect(w, http.StatusSeeOther, location)
+	return nil
+}
+
+// wantsJSON reports whether a call, not a form, is to be answered.
+func wantsJSON(r *http.Request) bool {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode != "navigate"
+	}
+	return !strings.Contains(r.Header.Get("Accept"), "text/html")
+}

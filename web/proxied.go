@@ -1,0 +1,84 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// proxied leads a request to a route: past its guard, with its session if the
+// route wants one.
+func (s *Server) proxied(w http.ResponseWriter, r *http.Request, d session.Demand, route http.Handler) error {
+	if err := s.guardRoute(r, d); err != nil {
+		return err
+	}
+	if d.Auth == session.AuthNone {
+		route.ServeHTTP(w, r)
+		return nil
+	}
+	current, err := s.resume(r)
+	switch {
+	case err == nil:
+		if d.Activity && isActivity(r) {
+			current.Touch()
+		}
+		r = r.WithContext(session.NewContext(r.Context(), current))
+	case !errors.Is(err, session.ErrNotFound):
+		return err
+	case d.Auth == session.AuthOptional:
+	case isNavigation(r):
+		return s.toLogin(w, r)
+	default:
+		return err
+	}
+	route.ServeHTTP(w, r)
+	return nil
+}
+
+// isActivity reports whether a call counts as something the user does. Streams
+// do not: they reconnect by themselves (E8).
+func isActivity(r *http.Request) bool {
+	return r.Header.Get("X-Session-Activity") != "none" && !isWebSocket(r) &&
+		!strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream")
+}
+
+// toLogin sends a navigation that needs a session to sign in and come back. One
+// that came from another site may have a session all the same: its Strict
+// cookie was held back. So it is first made to come from here. That happens
+// once, since then it does.
+func (s *Server) toLogin(w http.ResponseWriter, r *http.Request) error {
+	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		s.hopPage(w, r.URL.RequestURI())
+		return nil
+	}
+	target := s.base + "/login?return_to=" + url.QueryEscape(r.URL.RequestURI())
+	if len(r.URL.RequestURI()) > maxReturnTo {
+		target = s.base + "/login"
+	}
+	redirect(w, http.StatusFound, target)
+	return nil
+}
+
+// needsTicket reports whether the page at a local path is one that only a
+// session opens, so that it must be asked for with the Strict cookie.
+func (s *Server) needsTicket(local string) bool {
+	u, err := url.Parse(local)
+	if err != nil {
+		return false
+	}
+	d, route := s.Route(&http.Request{Method: http.MethodGet, URL: u, Host: s.host, Header: http.Header{}})
+	return route != nil && d.Auth != session.AuthNone && d.Documents != session.DocumentsNone
+}
+
+// redirect writes Location itself: http.Redirect and echo clean paths, and so
+// may turn a harmless one into another origin's.
+func redirect(w http.ResponseWriter, status int, location string) {
+	h := w.Header()
+	h.Set("Location", location)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(status)
+}

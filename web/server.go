@@ -1,0 +1,195 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/oidc"
+)
+
+// Provider is one provider that users may sign in with.
+type Provider struct {
+	*oidc.Client
+	DisplayName string
+	Callback    string // path of its redirect URI
+	PostLogout  string // where the browser ends after a logout: a path of ours or an https URL
+}
+
+// Config is what a Server is made from. All of it is required but SPA, CSP,
+// ClientIP and Now.
+type Config struct {
+	PublicURL *url.URL // the origin browsers use: scheme and host, nothing else
+	BasePath  string   // of our endpoints, without a slash at its end
+	Keys      *session.Keyring
+	Cookie    CookieConfig
+	LoginFrom LoginFrom
+	Manager   *session.Manager
+	Providers []Provider // the first is the default
+
+	// Route finds the proxied route for a request whose path is in the strict
+	// form: what it demands and the handler that forwards it; a nil handler when
+	// there is none. The handler finds the session in the request's context.
+	Route func(*http.Request) (session.Demand, http.Handler)
+
+	SPA fs.FS  // the application's files; nil: there are none
+	CSP string // Content-Security-Policy of its documents; empty: a strict one
+
+	ClientIP func(*http.Request) string // nil: the peer's address
+	Log      *slog.Logger
+	Now      func() time.Time // nil: time.Now
+}
+
+// LoginFrom says which sites may send a browser to sign in here.
+type LoginFrom string
+
+// The values of LoginFrom. A typed address or a bookmark always may.
+const (
+	LoginFromAny        LoginFrom = "any"
+	LoginFromSameSite   LoginFrom = "same-site"
+	LoginFromSameOrigin LoginFrom = "same-origin"
+)
+
+// Server answers everything that browsers ask. It is safe for concurrent use.
+type Server struct {
+	Config
+	origin  string // of PublicURL
+	host    string // of PublicURL, lower case, without a default port
+	base    string
+	secure  bool
+	cookies *cookies
+	echo    *echo.Echo
+	files   *files
+	log     *slog.Logger
+}
+
+// New returns a Server for c.
+func New(c Config) *Server {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.ClientIP == nil {
+		c.ClientIP = TrustedProxies(nil)
+	}
+	secure := c.PublicURL.Scheme == "https"
+	s := &Server{
+		Config: c, base: c.BasePath, secure: secure, log: c.Log,
+		origin: c.PublicURL.Scheme + "://" + canonicalHost(c.PublicURL.Host, secure),
+		host:   canonicalHost(c.PublicURL.Host, secure), cookies: newCookies(c.Cookie, c.Keys, secure),
+	}
+	if c.SPA != nil {
+		s.files = &files{fs: c.SPA}
+	}
+	s.echo = s.endpoints()
+	return s
+}
+
+// endpoints returns the routes under the base path. This is the whole map.
+func (s *Server) endpoints() *echo.Echo {
+	e := echo.New()
+	e.HTTPErrorHandler = func(err error, c echo.Context) { s.Fail(c.Response(), c.Request(), err) }
+
+	b := e.Group(s.base)
+	b.GET("/login", s.login)
+	b.GET("/callback", s.callback)
+	b.GET("/callback/:provider", s.callback)
+	b.GET("/logout/callback", s.logoutCallback)
+	b.GET("/jwks", s.jwks)
+
+	b.GET("/user", s.user, s.guarded)
+	b.GET("/session", s.session, s.guarded)
+	b.POST("/session/renew", s.renew, s.guarded)
+	b.POST("/logout", s.logout, s.guarded)
+	return e
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started := s.Now()
+	s.commonHeaders(w.Header())
+	if err := s.serve(w, r); err != nil {
+		s.Fail(w, r, err)
+	}
+	if s.log.Enabled(r.Context(), slog.LevelDebug) {
+		// The query is left out: a callback's holds the code.
+		s.log.DebugContext(r.Context(), "request", "method", limit(r.Method), "path", limit(r.URL.Path),
+			"client", s.ClientIP(r), "duration", s.Now().Sub(started))
+	}
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
+	if canonicalHost(r.Host, s.secure) != s.host {
+		return errHost
+	}
+	path, err := checkTarget(r)
+	if err != nil {
+		return err
+	}
+	if s.owns(path) {
+		s.echo.ServeHTTP(w, r)
+		return nil
+	}
+	if demand, route := s.Route(r); route != nil {
+		return s.proxied(w, r, demand, route)
+	}
+	if s.files == nil {
+		return errNotFound
+	}
+	return s.serveFile(w, r, path)
+}
+
+// owns reports whether path is under the base path, which no route and no file
+// can shadow.
+func (s *Server) owns(path string) bool {
+	return path == s.base || strings.HasPrefix(path, s.base+"/")
+}
+
+// OwnCookie reports whether a cookie of that name is one of ours.
+func (s *Server) OwnCookie(name string) bool { return s.cookies.own(name) }
+
+// commonHeaders go on every answer.
+func (s *Server) commonHeaders(h http.Header) {
+	if s.secure {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// canonicalHost lowers the case of a host and takes the scheme's default port
+// off.
+func canonicalHost(host string, secure bool) string {
+	host = strings.ToLower(host)
+	if secure {
+		return strings.TrimSuffix(host, ":443")
+	}
+	return strings.TrimSuffix(host, ":80")
+}
+
+// resume returns the session whose ticket r presents.
+func (s *Server) resume(r *http.Request) (*session.Session, error) {
+	t, ok := s.cookies.readTicket(r)
+	if !ok {
+		return nil, session.ErrNotFound
+	}
+	return s.Manager.Resume(r.Context(), t)
+}
+
+// newReference returns a random name for one answer, which is also in the log.
+func newReference() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// detached returns r's context for work that must end even if the browser
+// leaves.
+func detached(r *http.Request) context.Context { return context.WithoutCancel(r.Context()) }
