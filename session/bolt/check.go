@@ -1,5 +1,232 @@
 package bolt
 
-import "os"
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"slices"
+)
 
-func check(f *os.File, pageSize int) error { return nil }
+// The parts of bbolt's file format that are looked at. Numbers are in the
+// byte order of the machine that wrote them.
+const (
+	magic        = 0xED0CDAED
+	format       = 2
+	noFreelist   = ^uint64(0)
+	pageHeader   = 16 // id, flags, count, overflow: 8 + 2 + 2 + 4
+	elementSize  = 16
+	bucketHeader = 16 // root page, sequence
+
+	branchPage   = 0x01
+	leafPage     = 0x02
+	metaPage     = 0x04
+	freelistPage = 0x10
+
+	bucketFlag = 0x01 // of a leaf element: its value is a bucket
+)
+
+// maxPage bounds a page with everything that overflows from it: a few values
+// of the largest size.
+const maxPage = 8 * maxValue
+
+var native = binary.NativeEndian
+
+// checker walks the pages of a bbolt file. It reads with ReadAt and trusts no
+// number before it has compared it: on a damaged file bbolt's own check can
+// recurse for ever.
+type checker struct {
+	file     io.ReaderAt
+	pageSize int
+	high     uint64 // pages from this one on are not in use
+	claimed  []bool // pages that something refers to, or that are free
+}
+
+// subtree is a page to be looked at, and the first eight bytes of the keys
+// between which all of its own must lie.
+type subtree struct {
+	page     uint64
+	min, max uint64
+}
+
+// check returns ErrDamaged, with the reason, if the file of the given size is
+// not a sound database. Every page in use must be what the others take it for,
+// and be referred to once; then no walk through the file goes astray, and no
+// write hits a page that is in use.
+func check(file io.ReaderAt, size int64, pageSize int) error {
+	c := &checker{file: file, pageSize: pageSize}
+	root, freelist, err := c.readMeta()
+	switch {
+	case err != nil:
+	case c.high > uint64(size)/uint64(pageSize):
+		err = fmt.Errorf("cut off: %d bytes, %d pages", size, c.high)
+	default:
+		c.claimed = make([]bool, c.high)
+		err = c.checkPages(root, freelist)
+	}
+	if err != nil {
+		return fmt.Errorf("%w (%w)", ErrDamaged, err)
+	}
+	return nil
+}
+
+func (c *checker) checkPages(root, freelist uint64) error {
+	if freelist != noFreelist {
+		if err := c.checkFreelist(freelist); err != nil {
+			return err
+		}
+	}
+	trees, err := c.checkTree(root, true)
+	if err != nil {
+		return err
+	}
+	for _, tree := range trees {
+		if _, err := c.checkTree(tree, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readMeta finds the newer sound one of the two meta pages.
+func (c *checker) readMeta() (root, freelist uint64, err error) {
+	const size = 64 // magic, version, page size, flags, root, sequence, freelist, high, txid, checksum
+	var newest uint64
+	for id := range int64(2) {
+		b := make([]byte, pageHeader+size)
+		if _, err := c.file.ReadAt(b, id*int64(c.pageSize)); err != nil {
+			continue
+		}
+		m := b[pageHeader:]
+		sum := fnv.New64a()
+		_, _ = sum.Write(m[:56])
+		if native.Uint32(m) != magic || native.Uint32(m[4:]) != format || native.Uint64(m[56:]) != sum.Sum64() {
+			continue
+		}
+		if native.Uint32(m[8:]) != uint32(c.pageSize) || native.Uint16(b[8:]) != metaPage {
+			continue
+		}
+		if txid := native.Uint64(m[48:]); c.high == 0 || txid > newest {
+			newest = txid
+			root, freelist, c.high = native.Uint64(m[16:]), native.Uint64(m[32:]), native.Uint64(m[40:])
+		}
+	}
+	if c.high < 2 {
+		return 0, 0, errors.New("no sound meta page")
+	}
+	return root, freelist, nil
+}
+
+// claim takes count pages, from id on, for one use.
+func (c *checker) claim(id, count uint64) error {
+	if id < 2 || id >= c.high || count > c.high-id {
+		return fmt.Errorf("page %d is out of range", id)
+	}
+	for i := id; i < id+count; i++ {
+		if c.claimed[i] {
+			return fmt.Errorf("page %d is used twice", i)
+		}
+		c.claimed[i] = true
+	}
+	return nil
+}
+
+// header reads and claims page id with its overflow.
+func (c *checker) header(id uint64) (flags, count uint16, size uint64, err error) {
+	if id < 2 || id >= c.high {
+		return 0, 0, 0, fmt.Errorf("page %d is out of range", id)
+	}
+	var b [pageHeader]byte
+	if _, err := c.file.ReadAt(b[:], int64(id)*int64(c.pageSize)); err != nil {
+		return 0, 0, 0, err
+	}
+	if found := native.Uint64(b[:]); found != id {
+		return 0, 0, 0, fmt.Errorf("page %d calls itself %d", id, found)
+	}
+	pages := uint64(native.Uint32(b[12:])) + 1
+	if err := c.claim(id, pages); err != nil {
+		return 0, 0, 0, err
+	}
+	return native.Uint16(b[8:]), native.Uint16(b[10:]), pages * uint64(c.pageSize), nil
+}
+
+// checkFreelist claims all free pages: one that is also in use would be
+// overwritten.
+func (c *checker) checkFreelist(id uint64) error {
+	flags, n, size, err := c.header(id)
+	if err != nil {
+		return err
+	}
+	if flags != freelistPage {
+		return fmt.Errorf("page %d is not a free list", id)
+	}
+	body := io.NewSectionReader(c.file, int64(id)*int64(c.pageSize)+pageHeader, int64(size)-pageHeader)
+	count := uint64(n)
+	if n == 0xFFFF { // then the first entry is the number of the others
+		var b [8]byte
+		if _, err := io.ReadFull(body, b[:]); err != nil {
+			return err
+		}
+		count = native.Uint64(b[:])
+	}
+	if count > c.high {
+		return fmt.Errorf("free list of %d pages, of %d in all", count, c.high)
+	}
+	b := make([]byte, 8*count)
+	if _, err := io.ReadFull(body, b); err != nil {
+		return fmt.Errorf("free list: %w", err)
+	}
+	for ; len(b) > 0; b = b[8:] {
+		if err := c.claim(native.Uint64(b), 1); err != nil {
+			return fmt.Errorf("free list: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkTree checks the tree under page root, level by level and each in the
+// order of the file. In the root tree every value is a bucket, elsewhere none
+// is; it returns the root pages of those buckets.
+func (c *checker) checkTree(root uint64, ofBuckets bool) (trees []uint64, err error) {
+	level := []subtree{{page: root, max: ^uint64(0)}}
+	for len(level) > 0 {
+		slices.SortFunc(level, func(a, b subtree) int { return cmp.Compare(a.page, b.page) })
+		var next []subtree
+		for _, t := range level {
+			p, err := c.readPage(t.page)
+			if err != nil {
+				return nil, err
+			}
+			below, err := p.check(t, ofBuckets)
+			if err != nil {
+				return nil, fmt.Errorf("page %d: %w", t.page, err)
+			}
+			if p.flags == branchPage {
+				next = append(next, below...)
+				continue
+			}
+			for _, b := range below {
+				trees = append(trees, b.page)
+			}
+		}
+		level = next
+	}
+	return trees, nil
+}
+
+func (c *checker) readPage(id uint64) (page, error) {
+	flags, count, size, err := c.header(id)
+	if err != nil {
+		return page{}, err
+	}
+	if size > maxPage {
+		return page{}, fmt.Errorf("page %d has %d bytes", id, size)
+	}
+	b := make([]byte, size)
+	if _, err := c.file.ReadAt(b, int64(id)*int64(c.pageSize)); err != nil {
+		return page{}, err
+	}
+	return page{flags: flags, count: int(count), b: b}, nil
+}

@@ -101,7 +101,10 @@ func (s *Store) inspect(o Options) error {
 		if err := s.attach(o, true); err != nil {
 			return err
 		}
-		err := check(s.file, s.db.Info().PageSize)
+		info, err := s.file.Stat()
+		if err == nil {
+			err = check(s.file, info.Size(), s.db.Info().PageSize)
+		}
 		return errors.Join(err, s.db.Close())
 	})
 }

@@ -1,0 +1,33 @@
+package bolt
+
+import (
+	"context"
+
+	"go.etcd.io/bbolt"
+)
+
+// BatchSize is what one transaction carries at most.
+const BatchSize = batchSize
+
+// Do has the writer call fn like any change; fn's change is a write of meta if
+// write is set.
+func (s *Store) Do(ctx context.Context, write bool, fn func() error) error {
+	return s.change(ctx, func(t *tables) error {
+		if write {
+			if err := t.put(t.meta, []byte("test"), nil); err != nil {
+				return err
+			}
+		}
+		return fn()
+	})
+}
+
+// Stats returns bbolt's counters.
+func (s *Store) Stats() bbolt.Stats { return s.db.Stats() }
+
+// Commits returns the number of the last transaction.
+func (s *Store) Commits() int {
+	var id int
+	_ = s.db.View(func(tx *bbolt.Tx) error { id = tx.ID(); return nil })
+	return id
+}
