@@ -13,7 +13,7 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{"initials": initials, "colour": colour}).ParseFS(pageFiles, "pages/*.html", "pages/*.svg"))
+var pages = template.Must(template.New("").Funcs(template.FuncMap{"initials": initials, "colour": colour}).ParseFS(pageFiles, "pages/*.html", "pages/picture.svg"))
 
 // pagePolicy has no form-action: browsers apply it to the redirect that
 // follows the form, which leads to the client.
@@ -63,8 +63,8 @@ func (p *Provider) asset(w http.ResponseWriter, r *http.Request, path string) {
 		}
 	}
 	switch path {
-	case "/assets/login.css":
-		http.ServeFileFS(w, r, pageFiles, "pages/login.css")
+	case "/assets/login.css", "/assets/icon.svg":
+		http.ServeFileFS(w, r, pageFiles, "pages"+strings.TrimPrefix(path, "/assets"))
 	case "/", "":
 		messagePage(http.StatusOK, "Development provider", "Sign-ins start at an application, not here.").send(w)
 	default:
