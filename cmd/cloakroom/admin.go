@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// readiness is the body of /readyz.
+type readiness struct {
+	Status    string            `json:"status"`    // ready, draining, unready
+	Store     string            `json:"store"`     // ok, or what is wrong
+	Providers map[string]string `json:"providers"` // ok or unreachable; sessions live on without them
+}
+
+// adminHandler serves the admin listener: /healthz says that the process
+// lives, /readyz whether it should get traffic. A provider that is down does
+// not make it unready: those who are signed in work on.
+func (a *app) adminHandler(draining *atomic.Bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		body := a.readiness(ctx, draining.Load())
+		w.Header().Set("Content-Type", "application/json")
+		if body.Status != "ready" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(body)
+	})
+	return localOnly(mux)
+}
+
+func (a *app) readiness(ctx context.Context, draining bool) readiness {
+	body := readiness{Status: "ready", Store: "ok", Providers: map[string]string{}}
+	if err := a.manager.Ready(ctx); err != nil {
+		body.Status, body.Store = "unready", err.Error()
+	}
+	if draining {
+		body.Status = "draining"
+	}
+	for _, c := range a.clients {
+		body.Providers[c.Name()] = "ok"
+		if c.Probe(ctx) != nil {
+			body.Providers[c.Name()] = "unreachable"
+		}
+	}
+	return body
+}
+
+// localOnly refuses what a page in an operator's browser could send: a Host that
+// is no loopback name (DNS rebinding), and requests of other sites.
+func localOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		local := err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
+		site := r.Header.Get("Sec-Fetch-Site")
+		if !local || site != "" && site != "none" && site != "same-origin" {
+			http.Error(w, "refused: ask by a loopback address, not from another site", http.StatusForbidden)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+type serveCmd struct{ configFlag }
+
+// Run serves until the environment's context ends.
+func (c *serveCmd) Run(env *environment) error {
+	cfg, warnings, err := LoadConfig(c.Config, env.getenv)
+	for _, w := range warnings {
+		env.note("%v", w)
+	}
+	if err != nil {
+		return err
+	}
+	if errs := inspect(cfg, time.Now()).Errors(); len(errs) > 0 {
+		return errs
+	}
+	log := newLogger(env.stderr, cfg.Log)
+	a, err := wire(cfg, nil, log)
+	if err != nil {
+		return err
+	}
+	return a.serve(env.ctx)
+}
+
+// Times of connections. There is none on a whole request or answer: they may be
+// streams.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+)
+
+// listeners are the two sockets of an app.
+type listeners struct{ public, admin net.Listener }
+
+func (a *app) listen() (l listeners, err error) {
+	if l.public, err = net.Listen("tcp", a.cfg.Listen); err != nil {
+		return l, hinted{fmt.Errorf("listen: %w", err), "is another process using this address? Change listen, or stop it"}
+	}
+	if l.admin, err = net.Listen("tcp", a.cfg.Admin.Listen); err != nil {
+		err = errors.Join(err, l.public.Close())
+		return l, hinted{fmt.Errorf("admin.listen: %w", err), "is another process using this address? Change admin.listen, or stop it"}
+	}
+	if a.cfg.TLS.Enabled() {
+		pair, err := tls.LoadX509KeyPair(a.cfg.TLS.CertFile, a.cfg.TLS.KeyFile)
+		if err != nil {
+			return l, errors.Join(fmt.Errorf("tls: %w", err), l.public.Close(), l.admin.Close())
+		}
+		l.public = tls.NewListener(l.public, &tls.Config{
+			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
+		})
+	}
+	return l, nil
+}
+
+// serve runs a until ctx ends, then drains it and closes it.
+func (a *app) serve(ctx context.Context) error {
+	l, err := a.listen()
+	if err != nil {
+		return errors.Join(err, a.closeFiles())
+	}
+	return a.serveOn(ctx, l)
+}
+
+func (a *app) serveOn(ctx context.Context, l listeners) error {
+	errorLog := slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)
+	public := &http.Server{
+		Handler: a.web, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: int(a.cfg.Limits.Header), ErrorLog: errorLog,
+	}
+	var draining atomic.Bool
+	admin := &http.Server{
+		Handler: a.adminHandler(&draining), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 16 << 10, ErrorLog: errorLog,
+	}
+	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
+	upkeepDone := make(chan struct{})
+	go func() { a.manager.Run(upkeep); close(upkeepDone) }()
+	a.warm(ctx)
+
+	failed := make(chan error, 2)
+	go func() { failed <- public.Serve(l.public) }()
+	go func() { failed <- admin.Serve(l.admin) }()
+	a.log.Info("serving", "public_url", a.cfg.PublicURL.String(), "listen", l.public.Addr().String(),
+		"admin", l.admin.Addr().String(), "version", version())
+	if a.cfg.PublicURL.Scheme == "http" {
+		a.log.Warn("public_url is http: cookies have neither Secure nor the prefix __Host-; for this machine only")
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	draining.Store(true)
+	return errors.Join(err, a.drain(public, admin, func() { stopUpkeep(); <-upkeepDone }))
+}
+
+// drain ends what runs, in the order in which nothing is lost: no new
+// connections; streams end; calls under way are answered; token calls under way
+// are answered and written; then the file is closed. The admin listener answers
+// until the end.
+func (a *app) drain(public, admin *http.Server, stopUpkeep func()) error {
+	a.log.Info("stopping", "shutdown_timeout", a.cfg.ShutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
+	defer cancel()
+	a.proxy.Close()
+	err := public.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests were cut off after shutdown_timeout: %w", err), public.Close())
+	}
+	stopUpkeep()
+	err = errors.Join(err, a.manager.Close(ctx), admin.Close(), a.closeFiles())
+	a.log.Info("stopped")
+	return err
+}

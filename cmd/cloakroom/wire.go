@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/cloakroom/cloakroom/proxy"
+	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/bolt"
+	"github.com/cloakroom/cloakroom/session/oidc"
+	"github.com/cloakroom/cloakroom/web"
+)
+
+// app is a whole Cloakroom, wired but not yet listening.
+type app struct {
+	cfg     *Config
+	log     *slog.Logger
+	store   *bolt.Store
+	manager *session.Manager
+	clients []*oidc.Client
+	proxy   *proxy.Proxy
+	web     *web.Server
+	root    *os.Root // of the application's files; nil if there are none on disk
+}
+
+// wire makes an app of cfg. spa replaces the files of cfg.SPA.Dir unless it is
+// nil. Whoever gets an app closes it.
+func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
+	keys, err := openKeyring(cfg.KeysFile)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{cfg: cfg, log: log}
+	if a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.closeFiles())
+		}
+	}()
+	providers, err := a.providers()
+	if err != nil {
+		return nil, err
+	}
+	a.manager = session.NewManager(session.Config{
+		Store: a.store, Keys: keys, Log: log, Providers: managed(cfg, a.clients),
+		Limits: session.Limits{
+			Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
+			RenewBefore: cfg.Session.RenewBefore, RenewTimeout: cfg.Session.RenewTimeout,
+			Streams: cfg.Limits.StreamsPerSession,
+		},
+	})
+	if spa == nil && cfg.SPA.Dir != "" {
+		if a.root, err = os.OpenRoot(cfg.SPA.Dir); err != nil {
+			return nil, fmt.Errorf("spa.dir: %w", err)
+		}
+		spa = a.root.FS()
+	}
+	a.web = web.New(web.Config{
+		PublicURL: cfg.PublicURL, BasePath: cfg.BasePath, Keys: keys,
+		Cookie: web.CookieConfig{
+			Name: cfg.Session.Cookie.Name, Lax: cfg.Session.Cookie.SameSite == "lax", MaxAge: cfg.Session.Cookie.MaxAge,
+		},
+		LoginFrom: web.LoginFrom(cfg.LoginFrom), Manager: a.manager, Providers: providers,
+		Route: func(r *http.Request) (session.Demand, http.Handler) { return a.proxy.Route(r) },
+		SPA:   spa, CSP: cfg.SPA.CSP, ClientIP: web.TrustedProxies(cfg.TrustedProxies), Log: log,
+	})
+	a.proxy, err = proxy.New(proxy.Options{
+		Routes: proxyRoutes(cfg), PublicURL: cfg.PublicURL, OwnCookie: a.web.OwnCookie,
+		ClientIP: a.web.ClientIP, Log: log,
+		Fail: func(w http.ResponseWriter, r *http.Request, err error) { a.web.Fail(w, r, forBrowser(err)) },
+	})
+	return a, err
+}
+
+// openKeyring reads the key file, or makes one with a first key: 0600.
+func openKeyring(file string) (*session.Keyring, error) {
+	keys, err := readKeyring(file)
+	if !errors.Is(err, os.ErrNotExist) {
+		return keys, err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, err
+	}
+	if _, err := addKey(file); err != nil {
+		return nil, err
+	}
+	return readKeyring(file)
+}
+
+// providers makes a client of each configured provider. The first one's
+// redirect URI is /bff/callback; every further one has its own, so that adding a
+// provider changes nothing that is registered, and none can pass for another
+// (H2).
+func (a *app) providers() ([]web.Provider, error) {
+	var out []web.Provider
+	for i, p := range a.cfg.Providers {
+		callback := callbackPath(a.cfg, i)
+		c := oidc.Config{
+			Name: p.Name, Issuer: p.Issuer, ClientID: p.ClientID, Auth: p.Auth, ClientSecret: p.ClientSecret,
+			RedirectURL: origin(a.cfg) + callback, Scopes: p.Scopes, Params: p.Params, Claims: p.Claims,
+			TrustedAudiences: p.TrustedAudiences, Resource: p.Resource, Revoke: p.Revoke, LogoutHint: p.LogoutHint,
+			PostLogoutRedirectURL: origin(a.cfg) + a.cfg.BasePath + "/logout/callback",
+			TokenTimeout:          p.TokenTimeout, Log: a.log,
+		}
+		var err error
+		if c.RootCAs, c.PrivateKey, err = credentials(p); err != nil {
+			return nil, fmt.Errorf("providers[%d]: %w", i, err)
+		}
+		client, err := oidc.New(c)
+		if err != nil {
+			return nil, err
+		}
+		name := p.DisplayName
+		if name == "" {
+			name = p.Name
+		}
+		a.clients = append(a.clients, client)
+		out = append(out, web.Provider{Client: client, DisplayName: name, Callback: callback, PostLogout: p.PostLogout})
+	}
+	return out, nil
+}
+
+func credentials(p Provider) (cas *x509.CertPool, key crypto.Signer, err error) {
+	if p.CAFile != "" {
+		if cas, err = readCAs(p.CAFile); err != nil {
+			return nil, nil, fmt.Errorf("ca_file: %w", err)
+		}
+	}
+	if p.PrivateKeyFile != "" {
+		if key, err = readSigner(p.PrivateKeyFile); err != nil {
+			return nil, nil, fmt.Errorf("private_key_file: %w", err)
+		}
+	}
+	return cas, key, nil
+}
+
+// callbackPath is the path of the i-th provider's redirect URI.
+func callbackPath(cfg *Config, i int) string {
+	path := cfg.BasePath + "/callback"
+	if i > 0 {
+		path += "/" + cfg.Providers[i].Name
+	}
+	return path
+}
+
+func origin(cfg *Config) string { return cfg.PublicURL.Scheme + "://" + cfg.PublicURL.Host }
+
+func managed(cfg *Config, clients []*oidc.Client) map[string]session.Provider {
+	out := map[string]session.Provider{}
+	for i, p := range cfg.Providers {
+		out[p.Name] = session.Provider{
+			Renewer: clients[i], Issuer: p.Issuer, ClientID: p.ClientID, Blocking: p.Renew == "blocking",
+		}
+	}
+	return out
+}
+
+func proxyRoutes(cfg *Config) []proxy.Config {
+	var out []proxy.Config
+	for _, r := range cfg.Routes {
+		body := r.MaxBody
+		if body == 0 {
+			body = cfg.Limits.Body
+		}
+		out = append(out, proxy.Config{
+			Path: r.Path, Upstream: r.Upstream, StripPrefix: r.StripPrefix,
+			Demand: session.Demand{
+				Auth: session.Auth(r.Auth), Documents: session.Documents(r.Documents),
+				Activity: r.Activity, WebSocket: r.WebSocket,
+			},
+			Token: r.Token, Methods: r.Methods, Timeout: r.Timeout, MaxBody: int64(body), Cache: r.Cache,
+			SetCookies: r.SetCookies, Cookies: r.Cookies, Headers: r.Headers, Host: r.Host,
+			TLS: proxy.TLS{CAFile: r.UpstreamTLS.CAFile, ServerName: r.UpstreamTLS.ServerName},
+		})
+	}
+	return out
+}
+
+// forBrowser gives web the proxy's errors in its own words: neither knows the
+// other.
+func forBrowser(err error) error {
+	var refusal *proxy.Refusal
+	var step *proxy.StepUp
+	switch {
+	case errors.As(err, &refusal):
+		return &web.Refusal{Status: refusal.Status, Code: refusal.Code, Allow: refusal.Allow, Err: refusal.Err}
+	case errors.As(err, &step):
+		return &web.StepUp{ACRValues: step.ACRValues, MaxAge: step.MaxAge}
+	}
+	return err
+}
+
+// warm asks every provider for its metadata, so that a wrong issuer is in the
+// log before the first user finds it. Nothing waits for it.
+func (a *app) warm(ctx context.Context) {
+	for _, c := range a.clients {
+		go func() {
+			if err := c.Probe(ctx); err != nil && ctx.Err() == nil {
+				a.log.Warn("a provider can't be reached; users can't sign in with it until it can",
+					"provider", c.Name(), "issuer", c.Issuer(), "error", err)
+			}
+		}()
+	}
+}
+
+func (a *app) closeFiles() error {
+	err := a.store.Close()
+	if a.root != nil {
+		err = errors.Join(err, a.root.Close())
+	}
+	return err
+}
