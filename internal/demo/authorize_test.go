@@ -169,6 +169,13 @@ func TestEndSession(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := post(t, s.URL+"/token", codeForm(back.Query().Get("code")))
+			// A thief's copy: the answer's deletion of the cookie must not be all.
+			home, err := url.Parse(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copied := jarClient(t)
+			copied.Jar.SetCookies(home, hc.Jar.Cookies(home))
 			res, err := hc.Get(s.URL + "/logout?" + tt.query(got.ID).Encode())
 			if err != nil {
 				t.Fatal(err)
@@ -177,7 +184,7 @@ func TestEndSession(t *testing.T) {
 			if l := res.Header.Get("Location"); l != tt.want {
 				t.Errorf("Location = %q, want %q", l, tt.want)
 			}
-			again, err := s.SignIn(hc, authURL(s, url.Values{"prompt": {"none"}}), "bob")
+			again, err := s.SignIn(copied, authURL(s, url.Values{"prompt": {"none"}}), "bob")
 			if err != nil {
 				t.Fatal(err)
 			}
