@@ -105,7 +105,7 @@ func (d *decoder) mapping(pairs []*ast.MappingValueNode, o option) {
 		}
 		field, ok := fieldByKey(o.value, name)
 		if !ok {
-			d.addAt(at, key, unknownKey(t, name))
+			d.unknownKey(at, key, t)
 			continue
 		}
 		d.at.keys[key] = at
@@ -204,9 +204,13 @@ func fieldByKey(v reflect.Value, name string) (option, bool) {
 	return option{}, false
 }
 
-// unknownKey says what might have been meant by name in struct t: a key of a
-// like name there, or one of the same name elsewhere.
-func unknownKey(t reflect.Type, name string) string {
+// unknownKey complains about key, which struct t doesn't have, and says what
+// might have been meant: a like name there, or the same name elsewhere.
+func (d *decoder) unknownKey(at place, key string, t reflect.Type) {
+	parent, name := "", key
+	if dot := strings.LastIndexByte(key, '.'); dot >= 0 {
+		parent, name = key[:dot], key[dot+1:]
+	}
 	var here []string
 	for i := range t.NumField() {
 		if tag := t.Field(i).Tag.Get("yaml"); tag != "" {
@@ -214,15 +218,18 @@ func unknownKey(t reflect.Type, name string) string {
 		}
 	}
 	if meant, ok := nearest(name, here); ok {
-		return fmt.Sprintf("unknown key; did you mean %q?", meant)
+		d.meant[join(parent, meant)] = true
+		d.addAt(at, key, fmt.Sprintf("unknown key; did you mean %q?", meant))
+		return
 	}
-	for _, key := range Keys() {
-		if key == name || strings.HasSuffix(key, "."+name) {
-			return fmt.Sprintf("unknown key here; did you mean %s?", key)
+	for _, known := range Keys() {
+		if strings.HasSuffix("."+known, "."+name) {
+			d.addAt(at, key, fmt.Sprintf("unknown key here; did you mean %s?", known))
+			return
 		}
 	}
 	slices.Sort(here)
-	return "unknown key; known here: " + strings.Join(here, ", ")
+	d.addAt(at, key, "unknown key; known here: "+strings.Join(here, ", "))
 }
 
 // Keys returns the path of every option there is, such as

@@ -39,11 +39,12 @@ func LoadConfig(file string, env func(string) (string, bool)) (*Config, Problems
 // ParseConfig is [LoadConfig] for the content of a file that was read already.
 // Relative paths are taken from the folder of file.
 func ParseConfig(file string, data []byte, env func(string) (string, bool)) (*Config, Problems, error) {
-	d := &decoder{env: env}
-	d.at = places{file: file, keys: map[string]place{}}
+	d := &decoder{env: env, complaints: complaints{
+		at: places{file: file, keys: map[string]place{}}, meant: map[string]bool{},
+	}}
 	cfg := DefaultConfig()
 	body := d.parse(data)
-	if body != nil {
+	if body != nil && d.isMapping(body) {
 		d.decode(body, option{value: reflect.ValueOf(cfg).Elem()})
 		resolvePaths(reflect.ValueOf(cfg).Elem(), filepath.Dir(file))
 		cfg.at = d.at
@@ -91,6 +92,16 @@ func (d *decoder) parse(data []byte) ast.Node {
 	return body
 }
 
+// isMapping complains about a file that isn't keys and values at all.
+func (d *decoder) isMapping(body ast.Node) bool {
+	_, many := body.(*ast.MappingNode)
+	_, one := body.(*ast.MappingValueNode)
+	if !many && !one {
+		d.addAt(placeOf(body), "", `expected keys and values, such as "listen: 127.0.0.1:8080"`)
+	}
+	return many || one
+}
+
 // parseYAML turns a panic of the parser into an error: a broken file is a
 // message to the operator, never a crash.
 func parseYAML(text string) (tree *ast.File, err error) {
@@ -134,9 +145,10 @@ func syntax(err error) (place, string) {
 		return place{}, "not valid YAML"
 	}
 	text, _, _ := strings.Cut(e.GetMessage(), `"`)
-	text, _, _ = strings.Cut(text, " escape character ")
 	text = strings.TrimRight(text, ": ")
 	switch {
+	case strings.HasPrefix(text, "found unknown escape character"):
+		text = `unknown escape in double quotes; write \\ for a backslash, or take single quotes`
 	case strings.Contains(text, `'\t'`), strings.Contains(text, "\t"):
 		text = "a tab can't indent in YAML; use spaces"
 	case strings.HasPrefix(text, "',' or"):

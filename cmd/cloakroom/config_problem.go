@@ -93,6 +93,9 @@ func (a places) find(key string) place {
 type complaints struct {
 	at   places
 	list Problems
+
+	// meant are keys that stand in the file misspelt, so they aren't missing too.
+	meant map[string]bool
 }
 
 // errorf adds a problem with the option at key.

@@ -34,7 +34,7 @@ func (v validator) ok(key string, empty bool, hint string) bool {
 	if v.has(key) {
 		return false
 	}
-	if empty {
+	if empty && !v.meant[key] {
 		v.errorf(key, "is missing; %s", hint)
 	}
 	return !empty

@@ -95,7 +95,7 @@ func (v validator) providerAuth(key string, p Provider) {
 	if v.at.set(private) {
 		v.errorf(private, "is used by private_key_jwt only; remove it, or write auth: private_key_jwt")
 	}
-	if p.ClientSecret != "" || v.has(secret) || v.has(file) {
+	if p.ClientSecret != "" || v.has(secret) || v.has(file) || v.meant[secret] || v.meant[file] {
 		return
 	}
 	if v.at.set(secret) {

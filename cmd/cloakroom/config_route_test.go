@@ -1,0 +1,70 @@
+package main_test
+
+import "testing"
+
+// TestRouteMeaning covers routes that can't work or must not be.
+func TestRouteMeaning(t *testing.T) {
+	const path, upstream = "path: /api/", "upstream: http://127.0.0.1:9000"
+	tests := []broken{
+		{name: "a path without a slash", old: path, new: "path: api",
+			want: `8:5: routes[0].path: must begin with /`},
+		{name: "a path with dots", old: path, new: "path: /api/../x",
+			want: `8:5: routes[0].path: has a dot segment (/./ or /../)`},
+		{name: "a path with an empty segment", old: path, new: "path: /api//x",
+			want: `8:5: routes[0].path: has an empty segment (//)`},
+		{name: "a path with an escape", old: path, new: "path: /api%2fx",
+			want: `8:5: routes[0].path: may hold letters, digits, "-", ".", "_", "~" and "/" only: other characters have two spellings, and servers disagree about them`}, // G3
+		{name: "a path under base_path", old: path, new: "path: /bff/user",
+			want: `8:5: routes[0].path: lies under base_path, where Cloakroom's own endpoints are; take another path`}, // G18
+		{name: "base_path itself", old: path, new: "path: /bff",
+			want: `8:5: routes[0].path: lies under base_path, where Cloakroom's own endpoints are; take another path`}, // G18
+		{name: "the same path twice", new: "  - {path: /api, upstream: https://b.example}\n",
+			want: `10:6: routes[1].path: is the path of routes[0] already`},
+		{name: "a prefix of something else", new: "    strip_prefix: /ap\n",
+			want: `10:5: routes[0].strip_prefix: is not a prefix of the route's path, so it could not be taken off`},
+		{name: "a prefix that is everything", new: "    strip_prefix: /\n",
+			want: `10:5: routes[0].strip_prefix: must be a path that begins with / and is more than that`},
+		{name: "no upstream", old: upstream, new: "timeout: 5s",
+			want: `8:5: routes[0].upstream: is missing; give the URL of the server behind, such as http://127.0.0.1:9000`},
+		{name: "an upstream that is a name", old: upstream, new: "upstream: api",
+			want: `9:5: routes[0].upstream: must be a URL with scheme and host, such as https://app.example.com`},
+		{name: "an upstream that is no web server", old: upstream, new: "upstream: ftp://api.example",
+			want: `9:5: routes[0].upstream: must begin with http:// or https://`},
+		{name: "an upstream with a password", old: upstream, new: "upstream: https://u:canary-7f3a9c@api.example",
+			want: `9:5: routes[0].upstream: must not have credentials, a query or a fragment`},
+		{name: "an upstream with an escape", old: upstream, new: "upstream: https://api.example/a%2fb",
+			want: `9:5: routes[0].upstream: has a path that servers read differently; keep to letters, digits, - . _ ~ and /`},
+		{name: "a token without a session", new: "    auth: none\n    token: access\n",
+			want: `11:5: routes[0].token: auth is none, so there is no session to take a token from; write token: none`},
+		{name: "claims without a session", new: "    auth: none\n    headers: {X-User: sub}\n",
+			want: `11:5: routes[0].headers: auth is none, so there are no claims to send; remove them`},
+		{name: "methods that aren't", new: "    methods: [get, TRACE, GET, GET]\n",
+			want: `
+10:15: routes[0].methods[0]: must be a method in capital letters, such as GET
+10:20: routes[0].methods[1]: never goes upstream; remove it
+10:32: routes[0].methods[3]: is given twice`},
+		{name: "a websocket that can't begin", new: "    methods: [POST]\n    websocket: true\n",
+			want: `11:5: routes[0].websocket: a WebSocket begins with GET, which methods leaves out; add it`},
+		{name: "pages that can't be asked for", new: "    methods: [POST]\n    documents: allow\n",
+			want: `11:5: routes[0].documents: a page is asked for with GET, which methods leaves out; add it`},
+		{name: "our cookies for the upstream", new: "    cookies: [__Host-session, theme]\n    set_cookies: [__host-LOGIN-abc, 'a b']\n",
+			want: `
+10:15: routes[0].cookies[0]: is Cloakroom's own cookie, which no upstream sees or sets; remove it
+11:19: routes[0].set_cookies[0]: is Cloakroom's own cookie, which no upstream sees or sets; remove it
+11:37: routes[0].set_cookies[1]: must be a cookie name`}, // G5, G6
+		{name: "headers with a meaning of their own", new: "    headers: {Authorization: sub, x-forwarded-for: ip, X_User: sub, X-A: a, x-a: b, X-Empty: ''}\n",
+			want: `
+10:15: routes[0].headers.Authorization: has a meaning of its own; take another name, such as X-User
+10:35: routes[0].headers.x-forwarded-for: has a meaning of its own; take another name, such as X-User
+10:56: routes[0].headers.X_User: write the header with dashes: many servers take X_User and X-User for the same
+10:77: routes[0].headers.x-a: is given twice, in another spelling
+10:85: routes[0].headers.X-Empty: name the claim that the header carries, such as sub`},
+		{name: "TLS for plain http", new: "    upstream_tls: {server_name: x}\n",
+			want: `10:5: routes[0].upstream_tls: upstream is http; write https, or remove this`},
+		{name: "a route that hides the app", new: "  - {path: /, upstream: https://b.example}\nspa: {dir: dist}\n",
+			want: `10:6: routes[1].path: takes every path, so spa.dir would never be served; remove one of them`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, tt.run)
+	}
+}

@@ -1,0 +1,83 @@
+package main_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestConfigShape covers what the YAML itself can have wrong.
+func TestConfigShape(t *testing.T) {
+	tests := []broken{
+		{name: "an empty file", old: minimal, new: "",
+			want: `the file is empty; start from the config.yaml that comes with Cloakroom`},
+		{name: "only comments", old: minimal, new: "# nothing\n",
+			want: `the file is empty; start from the config.yaml that comes with Cloakroom`},
+		{name: "a list", old: minimal, new: "- canary-7f3a9c\n",
+			want: `1:1: expected keys and values, such as "listen: 127.0.0.1:8080"`},
+		{name: "a single value", old: minimal, new: "canary-7f3a9c\n",
+			want: `1:1: expected keys and values, such as "listen: 127.0.0.1:8080"`},
+		{name: "a second document", new: "---\nlisten: 127.0.0.1:1\n",
+			want: `11:1: a second document begins here; one file holds one configuration, so remove the --- line`},
+		{name: "a directive", old: "public_url: https://app.example.com", new: "%YAML 1.2\n---\npublic_url: https://a.example",
+			want: `1:1: YAML directives (%) are not supported; remove the line`},
+		{name: "a tab", new: "tls:\n\tcert_file: x\n",
+			want: `11:1: not valid YAML: a tab can't indent in YAML; use spaces`},
+		{name: "not UTF-8", new: "listen: \xff\n",
+			want: `10:9: not UTF-8 text; save the file as UTF-8`},
+		{name: "a control character", new: "listen: a\x00b\n",
+			want: `10:10: a control character; remove it`},
+		{name: "brackets without end", new: "routes: " + strings.Repeat("[", 65) + "\n",
+			want: `10:73: more than 64 brackets inside each other`},
+		{name: "a quote without end", old: "client_secret: canary-7f3a9c", new: `client_secret: "canary-7f3a9c`,
+			want: `6:20: not valid YAML: could not find end character of double-quoted text`},
+		{name: "an escape that isn't one", old: "client_secret: canary-7f3a9c", new: `client_secret: "\zcanary-7f3a9c"`,
+			want: `6:22: not valid YAML: unknown escape in double quotes; write \\ for a backslash, or take single quotes`},
+		{name: "a block header that isn't one", old: "client_secret: canary-7f3a9c", new: "client_secret: |canary-7f3a9c\n      x",
+			want: `6:20: not valid YAML: invalid header option`},
+		{name: "no space after the colon", old: "client_secret: canary-7f3a9c", new: "client_secret:canary-7f3a9c",
+			want: `6:5: not valid YAML: expected "key: value"; is the space after the colon missing?`},
+		{name: "a colon in a value", old: "client_secret: canary-7f3a9c", new: "client_secret: canary-7f3a9c: x",
+			want: `6:20: not valid YAML: unexpected ": "; put text that contains it in quotes, and check the indentation`},
+		{name: "a variable inside braces", new: "store: {bolt: {path: ${HOME}}}\n",
+			want: `10:23: not valid YAML: ',' or '}' must be specified; inside [ ] and { } put ${NAME} and other special text in quotes`},
+		{name: "an anchor", new: "listen: &a 127.0.0.1:1\n",
+			want: `10:1: listen: anchors (&) and aliases (*) are not supported; write the value out, or quote it if it begins with that character`},
+		{name: "an alias", new: "base_path: *a\n",
+			want: `10:1: base_path: anchors (&) and aliases (*) are not supported; write the value out, or quote it if it begins with that character`},
+		{name: "a merge key", new: "tls:\n  <<: {cert_file: x}\n",
+			want: `11:3: tls: merge keys (<<) are not supported; write the values out`},
+		{name: "a tag", new: "listen: !!str 127.0.0.1:1\n",
+			want: `10:1: listen: tags (!) are not supported; write the value without, or quote it if it begins with that character`},
+		{name: "a key that is a number", new: "1: x\n",
+			want: `10:1: expected a plain word as key`},
+		{name: "a value where a key should be", new: "'canary-7f3a9c with spaces': x\n",
+			want: `10:1: not a key: letters, digits, "_" and "-" are; is there a value in its place?`},
+		{name: "a duplicate key", new: "public_url: https://b.example\n",
+			want: `10:1: public_url: is given twice; remove one of them`},
+		{name: "a misspelt key", old: "issuer:", new: "isuer:",
+			want: `4:5: providers[0].isuer: unknown key; did you mean "issuer"?`},
+		{name: "a key from elsewhere", new: "idle: 5m\n",
+			want: `10:1: idle: unknown key here; did you mean session.idle?`},
+		{name: "a key that comes later", new: "metrics: true\n",
+			want: `10:1: metrics: unknown key; known here: admin, base_path, keys_file, limits, listen, log, login_from, providers, public_url, routes, session, shutdown_timeout, spa, store, tls, trusted_proxies`},
+		{name: "text where keys should be", new: "session: canary-7f3a9c\n",
+			want: `10:1: session: expected keys and values, one "key: value" a line, found a single value`},
+		{name: "keys where text should be", old: "client_secret: canary-7f3a9c", new: "client_secret: {canary-7f3a9c: x}",
+			want: `6:5: providers[0].client_secret: expected a single value, found keys and values`},
+		{name: "a list where text should be", old: "client_secret: canary-7f3a9c", new: "client_secret: [canary-7f3a9c]",
+			want: `6:5: providers[0].client_secret: expected a single value, found a list`},
+		{name: "text where a list should be", old: "client_id: spa", new: "client_id: spa\n    scopes: openid",
+			want: `6:5: providers[0].scopes: expected a list, such as [a, b] or lines that begin with "- ", found a single value`},
+		{name: "an empty list entry", old: "client_id: spa", new: "client_id: spa\n    scopes:\n      - openid\n      -",
+			want: `8:8: providers[0].scopes[1]: this list entry is empty; remove it`},
+		{name: "a provider that is text", old: "providers:", new: "providers:\n  - canary-7f3a9c",
+			want: `3:5: providers[0]: expected keys and values, one "key: value" a line, found a single value`},
+		{name: "keys where a list should be", new: "trusted_proxies: {a: b}\n",
+			want: `10:1: trusted_proxies: expected a list, such as [a, b] or lines that begin with "- ", found keys and values`},
+		{name: "no value", new: "listen:\n",
+			want: `10:1: listen: has no value; give it one, or remove the line for the default`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, tt.run)
+	}
+}
