@@ -32,7 +32,7 @@ func (k *remoteKeys) get(ctx context.Context) (jose.JSONWebKeySet, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	token, _ := ctx.Value(tokenKey{}).(string)
-	if jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256}); err != nil ||
+	if jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256}); err != nil ||
 		len(k.set.Key(jws.Signatures[0].Header.KeyID)) > 0 || time.Since(k.fetched) < keysCooldown {
 		return k.set, nil
 	}

@@ -107,7 +107,7 @@ func (x *exchange) unverifiedAssertion() (assertion, bool) {
 }
 
 func (x *exchange) parseAssertion() (*jose.JSONWebSignature, error) {
-	return jose.ParseSigned(x.form.Get("client_assertion"),
+	return jose.ParseSignedCompact(x.form.Get("client_assertion"),
 		[]jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.PS256, jose.EdDSA})
 }
 

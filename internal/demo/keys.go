@@ -199,7 +199,7 @@ func (k signingKey) publicPEM() []byte {
 // of the keys must have signed and returns its claims. Expiry is the caller's
 // business.
 func verify(keys jose.JSONWebKeySet, token, typ string) (map[string]any, error) {
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	if err != nil {
 		return nil, fmt.Errorf("demo: parse token: %w", err)
 	}
