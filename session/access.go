@@ -55,7 +55,11 @@ func (s *Session) Access(ctx context.Context) (Secret, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.content.Load().Tokens.Access, nil
+	v = s.content.Load()
+	if s.freshness(v, s.m.now()) == expired {
+		return "", &Unavailable{RetryAfter: time.Second, Err: errors.New("the renewal brought a token that has expired already")}
+	}
+	return v.Tokens.Access, nil
 }
 
 // RenewAfter returns an access token to try after an API answered that the

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"net/http"
 	"sort"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"github.com/gorilla/securecookie"
 
 	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/oidc"
 )
 
 // The bounds of login transactions, all of them in cookies: a flood of logins
@@ -136,13 +136,56 @@ func unseal(codecs []*securecookie.SecureCookie, name, value string) ([]byte, bo
 	return nil, false
 }
 
-// transaction is one sign-in under way, sealed in a cookie of its own. Once
-// done, only where it leads to is left of it.
+// transaction is one sign-in under way, sealed in a cookie of its own. Once it
+// is finished only where it led to is left of it.
 type transaction struct {
-	Request  []byte `json:"r,omitempty"` // an oidc.AuthRequest
-	Previous []byte `json:"p,omitempty"` // the ticket presented at its start
-	Quiet    bool   `json:"q,omitempty"` // prompt=none: no page in answer to a refusal
-	ReturnTo string `json:"t"`
+	Request  *oidc.AuthRequest // nil: finished
+	Previous []byte            // the ticket presented at its start
+	Quiet    bool              // prompt=none: no page in answer to a refusal
+	ReturnTo string
+}
+
+// The first byte of a marshalled transaction.
+const (
+	stateFinished = 1 + iota
+	statePending
+	statePendingQuiet
+)
+
+// MarshalBinary is compact: with the longest return_to, sealed and encoded, it
+// must stay under the 4096 bytes that browsers keep of a cookie (E5).
+func (t transaction) MarshalBinary() ([]byte, error) {
+	if t.Request == nil {
+		return append([]byte{stateFinished}, t.ReturnTo...), nil
+	}
+	request, err := t.Request.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	state := byte(statePending)
+	if t.Quiet {
+		state = statePendingQuiet
+	}
+	b := append([]byte{state, byte(len(t.Previous))}, t.Previous...)
+	return append(b, request...), nil
+}
+
+// UnmarshalBinary reads what MarshalBinary wrote.
+func (t *transaction) UnmarshalBinary(b []byte) error {
+	switch {
+	case len(b) >= 1 && b[0] == stateFinished:
+		*t = transaction{ReturnTo: string(b[1:])}
+		return nil
+	case len(b) < 2 || b[0] > statePendingQuiet || len(b) < 2+int(b[1]):
+		return errTransaction
+	}
+	previous, rest := b[2:2+int(b[1])], b[2+int(b[1]):]
+	var request oidc.AuthRequest
+	if err := request.UnmarshalBinary(rest); err != nil {
+		return errTransaction
+	}
+	*t = transaction{Request: &request, Previous: previous, Quiet: b[0] == statePendingQuiet, ReturnTo: request.ReturnTo}
+	return nil
 }
 
 // idLength is how much of state names the cookie.
@@ -180,7 +223,7 @@ func (c *cookies) saveLogin(w http.ResponseWriter, r *http.Request, name string,
 }
 
 func (c *cookies) sealLogin(name string, t transaction) (string, error) {
-	raw, err := json.Marshal(t)
+	raw, err := t.MarshalBinary()
 	if err != nil {
 		return "", err
 	}
@@ -205,7 +248,7 @@ func (c *cookies) readLogin(r *http.Request, state string) (transaction, string,
 	}
 	var t transaction
 	raw, ok := unseal(c.login, found[0].Name, found[0].Value)
-	if !ok || json.Unmarshal(raw, &t) != nil {
+	if !ok || t.UnmarshalBinary(raw) != nil {
 		return transaction{}, "", false
 	}
 	return t, found[0].Name, true

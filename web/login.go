@@ -47,10 +47,7 @@ func (s *Server) login(c echo.Context) error {
 		return err
 	}
 	name := s.cookies.loginCookie(request.State.Reveal(), s.Now())
-	t := transaction{Quiet: params.Prompt == "none", ReturnTo: params.ReturnTo}
-	if t.Request, err = request.MarshalBinary(); err != nil {
-		return err
-	}
+	t := transaction{Request: &request, Quiet: params.Prompt == "none", ReturnTo: params.ReturnTo}
 	if ticket, ok := s.cookies.readTicket(r); ok {
 		// The callback comes from another site: a Strict cookie may be missing there.
 		if t.Previous, err = ticket.MarshalBinary(); err != nil {
@@ -129,10 +126,7 @@ func (s *Server) callback(c echo.Context) error {
 		s.sendBack(w, t) // it was finished before
 		return nil
 	}
-	var request oidc.AuthRequest
-	if err := request.UnmarshalBinary(t.Request); err != nil {
-		return s.signInRefused(r, "", errTransaction)
-	}
+	request := *t.Request
 	provider := s.provider(request.Provider)
 	if provider == nil || provider.Callback != r.URL.Path || provider.Issuer() != request.Issuer {
 		return s.signInRefused(r, request.Provider, errTransaction)

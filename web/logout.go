@@ -53,7 +53,7 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request, ended sessio
 		return "/", nil
 	}
 	state := rand.Text()
-	location, err := p.EndSession(r.Context(), ended.Identity, ended.IDToken, state)
+	location, err := p.EndSession(r.Context(), ended.Identity, session.Tokens{ID: ended.IDToken}, state)
 	if err != nil || location == "" {
 		// The session is over all the same; that the provider's is not is its own.
 		s.log.Warn("the provider's logout can't be reached", "provider", p.Name(), "error", err)
