@@ -1,0 +1,88 @@
+package main_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestCommandLine(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		args   []string
+		code   int
+		stdout string
+		stderr string
+	}{
+		{"nothing", nil, 0, "Usage: cloakroom <command>", ""},
+		{"help", []string{"--help"}, 0, "keys new", ""},
+		{"a command's help", []string{"check", "--help"}, 0, "--config", ""},
+		{"version", []string{"version"}, 0, "go1.", ""},
+		{"a misspelt command", []string{"chekc"}, 2, "", `did you mean "check"?`},
+		{"half a command", []string{"keys"}, 2, "", `expected "new"`},
+		{"an unknown flag", []string{"check", "--confg", "x"}, 2, "", "unknown flag"},
+		{"a flag without its value", []string{"check", "--config"}, 2, "", "--config"},
+		{"too much", []string{"version", "now"}, 2, "", "unexpected argument now"},
+		{"no configuration", []string{"check"}, 3, "", "config.yaml: can't open the file: no such file or directory; name another with --config"},
+		{"a folder as configuration", []string{"check", "-c", "."}, 3, "", "is a directory"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := cloakroom(t, t.TempDir(), tt.args...)
+			if r.code != tt.code || !strings.Contains(r.stdout, tt.stdout) || !strings.Contains(r.stderr, tt.stderr) {
+				t.Errorf("cloakroom %v = exit %d, stdout %q, stderr %q, want %d, %q, %q",
+					tt.args, r.code, r.stdout, r.stderr, tt.code, tt.stdout, tt.stderr)
+			}
+			if (tt.code == 0) != (r.stderr == "") || (tt.code == 0) != (r.stdout != "") {
+				t.Errorf("cloakroom %v: results belong on stdout and complaints on stderr, got %q and %q", tt.args, r.stdout, r.stderr)
+			}
+		})
+	}
+}
+
+func TestHealth(t *testing.T) {
+	status := http.StatusOK
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
+	defer elsewhere.Close()
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.Path != "/healthz" {
+			t.Errorf("health asked %s %s, want GET /healthz", r.Method, r.URL)
+		}
+		if status == http.StatusFound {
+			w.Header().Set("Location", elsewhere.URL)
+		}
+		w.WriteHeader(status)
+	}))
+	defer admin.Close()
+	address := admin.Listener.Addr().String()
+
+	for _, tt := range []struct {
+		name   string
+		status int
+		code   int
+		said   string
+	}{
+		{"well", http.StatusOK, 0, "ok"},
+		{"not well", http.StatusServiceUnavailable, 1, "answered 503"},
+		{"sent elsewhere", http.StatusFound, 1, "answered 302"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			status = tt.status
+			dir := t.TempDir()
+			write(t, dir, "config.yaml", minimal+"admin: {listen: '"+address+"'}\n")
+			for _, args := range [][]string{{"health"}, {"health", "--address", address, "--config", "none"}} {
+				r := cloakroom(t, dir, args...)
+				if r.code != tt.code || !strings.Contains(r.stdout+r.stderr, tt.said) {
+					t.Errorf("%v = exit %d, %q, want %d and %q", args, r.code, r.stdout+r.stderr, tt.code, tt.said)
+				}
+			}
+		})
+	}
+	admin.Close()
+	if r := cloakroom(t, t.TempDir(), "health", "--address", address); r.code != 1 || !strings.Contains(r.stderr, "is cloakroom serve running") {
+		t.Errorf("health of nobody = exit %d, %q, want exit 1 and a hint", r.code, r.stderr)
+	}
+	if r := cloakroom(t, t.TempDir(), "health", "--address", "9090"); r.code != 1 || !strings.Contains(r.stderr, "must be host:port") {
+		t.Errorf("health of a port = exit %d, %q, want exit 1 and the form", r.code, r.stderr)
+	}
+}
