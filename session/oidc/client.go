@@ -18,7 +18,8 @@ import (
 type Client struct {
 	cfg    Config
 	log    *slog.Logger
-	http   *http.Client
+	http   *http.Client // for metadata, keys and UserInfo
+	poster *http.Client // for what may be sent only once
 	auth   *authenticator
 	meta   *discovery
 	keys   *keySet
@@ -38,7 +39,12 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oidc: provider %q: %w", cfg.Name, err)
 	}
-	c := &Client{cfg: cfg, auth: auth, log: cfg.Log.With("provider", cfg.Name), http: newHTTPClient(&cfg)}
+	c := &Client{cfg: cfg, auth: auth, log: cfg.Log.With("provider", cfg.Name)}
+	transport := newTransport(&cfg)
+	c.http = newHTTPClient(transport)
+	transport = transport.Clone()
+	transport.DisableKeepAlives = true
+	c.poster = newHTTPClient(transport)
 	c.meta = newDiscovery(&c.cfg, c.http, c.log)
 	c.keys = &keySet{http: c.http, now: cfg.Now}
 	c.claims = map[string]bool{}
@@ -64,24 +70,33 @@ func (c *Client) Issuer() string { return c.cfg.Issuer }
 // private_key_jwt.
 func (c *Client) PublicKeys() []json.RawMessage { return c.auth.public }
 
-// newHTTPClient returns the client for all calls to the provider. See the
+// newHTTPClient returns a client that follows no redirect: with 307 it would
+// send body and credentials to wherever the answer says.
+func newHTTPClient(transport *http.Transport) *http.Client {
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// newTransport returns the transport for calls to the provider. See the
 // package documentation for what it does not do, and why.
-func newHTTPClient(cfg *Config) *http.Client {
+func newTransport(cfg *Config) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dialWire(&net.Dialer{Timeout: 5 * time.Second}),
-			TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    5 * time.Second,
-			Protocols:              &protocols,
-			IdleConnTimeout:        2 * time.Second,
-			MaxIdleConnsPerHost:    16,
-			MaxResponseHeaderBytes: 64 << 10,
-			// What is not unpacked can't be a bomb.
-			DisableCompression: true,
+	return &http.Transport{
+		Proxy:       http.ProxyFromEnvironment,
+		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSClientConfig: &tls.Config{
+			RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12,
+			// Each POST has a connection of its own; this makes them cheap.
+			ClientSessionCache: tls.NewLRUClientSessionCache(8),
 		},
+		TLSHandshakeTimeout:    5 * time.Second,
+		Protocols:              &protocols,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		// What is not unpacked can't be a bomb.
+		DisableCompression: true,
 	}
 }

@@ -15,10 +15,12 @@
 // carry body and credentials along), no retry by net/http, and no end by the
 // browser's leaving. It is the reason why x/oauth2's own exchange and refresh
 // are not used: they can carry neither a client assertion nor a resource on
-// refresh, and drop what a broken answer still held. HTTP/2 is off, so that
-// "sent" and "not sent" mean one thing. Connections idle for no more than two
-// seconds: most servers wait for longer before they hang up, so a token is
-// rarely written to a connection that is just being closed.
+// refresh, and drop what a broken answer still held.
+//
+// Each POST has a connection of its own, with TLS resumption to make that
+// cheap. A kept connection may be one that the provider is just closing, and
+// then nobody could tell a refresh token that was spent from one that never
+// arrived. HTTP/2 is off for the same reason: "sent" is to mean one thing.
 //
 // # What is believed
 //

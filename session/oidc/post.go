@@ -3,10 +3,12 @@ package oidc
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,20 +43,21 @@ func (c *Client) post(ctx context.Context, m *metadata, endpoint string, form ur
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.TokenTimeout)
 	defer cancel()
 
-	var wire wireWatch
-	req, err := http.NewRequestWithContext(wire.watch(ctx), http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	// The body's type is unknown to net/http, so it makes no GetBody for it and
+	// so can never send it a second time.
+	encoded := form.Encode()
+	body := &onceBody{r: strings.NewReader(encoded)}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, body)
 	if err != nil {
 		return nil, notSent{errors.New("endpoint is not usable")}
 	}
-	// With it net/http would send the form again on a redirect or a connection
-	// that it takes for stale.
-	req.GetBody = nil
+	req.ContentLength = int64(len(encoded))
 	req.Header = header
 
 	out := &reply{sent: c.cfg.Now()}
-	res, err := c.http.Do(req)
+	res, err := c.poster.Do(req)
 	if err != nil {
-		if !wire.sent() {
+		if !body.touched.Load() {
 			return nil, notSent{netCause(err)}
 		}
 		return nil, netCause(err)
@@ -68,6 +71,21 @@ func (c *Client) post(ctx context.Context, m *metadata, endpoint string, form ur
 	}
 	return out, nil
 }
+
+// onceBody knows whether anybody has begun to read it. As long as nobody has,
+// no byte of the form can be on its way; when the call has failed its
+// connection is closed, and none can follow.
+type onceBody struct {
+	r       io.Reader
+	touched atomic.Bool
+}
+
+func (b *onceBody) Read(p []byte) (int, error) {
+	b.touched.Store(true)
+	return b.r.Read(p)
+}
+
+func (*onceBody) Close() error { return nil }
 
 // maxRetryAfter keeps a provider from shutting us up for good.
 const maxRetryAfter = 10 * time.Minute
