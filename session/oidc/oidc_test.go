@@ -42,7 +42,7 @@ type setup func(*demo.ProviderConfig, *oidc.Config)
 
 func newBench(t *testing.T, changes ...setup) *bench {
 	t.Helper()
-	b := &bench{t: t, log: &lockedBuffer{}, now: time.Now().Truncate(time.Second)}
+	b := &bench{t: t, log: &lockedBuffer{wrote: make(chan struct{}, 1)}, now: time.Now().Truncate(time.Second)}
 	pcfg := demo.ProviderConfig{AutoLogin: "alice", Now: b.clock, Clients: []demo.Client{{
 		ID: clientID, Secret: secret, RedirectURIs: []string{redirectURL},
 		PostLogoutRedirectURIs: []string{"http://127.0.0.1:1/bff/logout/callback"},
@@ -169,13 +169,18 @@ func claimsOf(t *testing.T, s session.SignIn) map[string]any {
 
 // lockedBuffer is a log that several goroutines write to.
 type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	wrote chan struct{} // holds an element after a write
+	mu    sync.Mutex
+	b     bytes.Buffer
 }
 
 func (l *lockedBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case l.wrote <- struct{}{}:
+	default:
+	}
 	return l.b.Write(p)
 }
 
@@ -183,4 +188,17 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// waitFor blocks until the log holds s.
+func (l *lockedBuffer) waitFor(t *testing.T, s string) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for !strings.Contains(l.String(), s) {
+		select {
+		case <-deadline:
+			t.Fatalf("the log never says %q", s)
+		case <-l.wrote:
+		}
+	}
 }
