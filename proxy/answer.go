@@ -35,7 +35,11 @@ func (c *call) answer(res *http.Response) error {
 	c.route.responseHeader(h, res, &c.url)
 	announceTrailers(h, res.Trailer)
 	c.w.WriteHeader(res.StatusCode)
-	err := c.copy(res.Body, stream || res.ContentLength < 0)
+	left := res.ContentLength
+	if stream {
+		left = unknown
+	}
+	err := c.copy(res.Body, left)
 	switch {
 	case err == nil:
 		_ = res.Body.Close() // fills in the trailers
@@ -60,12 +64,15 @@ func (c *call) openStream() (over <-chan struct{}, release func(), err error) {
 	return c.session.Stream()
 }
 
-// copy passes the body on as it comes. Where its length is unknown somebody may
-// wait for each piece of it, and for the header before the first.
-func (c *call) copy(src io.Reader, flush bool) error {
-	var control *http.ResponseController
-	if flush {
-		control = http.NewResponseController(c.w)
+// unknown is the length of a body that ends when it ends.
+const unknown = -1
+
+// copy passes the body on as it comes: of left bytes, or unknown. Nothing waits
+// for the next piece; where the length is unknown, nor does the header for the
+// first.
+func (c *call) copy(src io.Reader, left int64) error {
+	control := http.NewResponseController(c.w)
+	if left == unknown {
 		if err := control.Flush(); err != nil {
 			return err
 		}
@@ -78,7 +85,10 @@ func (c *call) copy(src io.Reader, flush bool) error {
 			if _, err := c.w.Write(buf[:n]); err != nil {
 				return err
 			}
-			if flush {
+			if left != unknown {
+				left = max(left-int64(n), 0)
+			}
+			if left != 0 {
 				if err := control.Flush(); err != nil {
 					return err
 				}

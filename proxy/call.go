@@ -224,19 +224,18 @@ func (c *call) finish() {
 
 // failed says what it means that no answer came. A browser that left gets none.
 func (c *call) failed(err error) error {
-	if c.r.Context().Err() != nil {
-		panic(http.ErrAbortHandler)
-	}
 	c.mu.Lock()
 	late, slow := c.stage == expired, c.slow
 	c.mu.Unlock()
 	timeout, isNet := errors.AsType[net.Error](err)
 	broken := c.body.failed()
 	switch {
-	case late && slow:
+	case late && slow: // net/http takes the deadline for a browser that left
 		return &Refusal{Status: http.StatusRequestTimeout, Code: CodeRequestTimeout}
 	case late:
 		return &Refusal{Status: http.StatusGatewayTimeout, Code: CodeUpstreamTimeout, Err: errTimeout}
+	case c.r.Context().Err() != nil:
+		panic(http.ErrAbortHandler)
 	case broken == errBodyTooLarge:
 		return tooLarge()
 	case broken != nil:
