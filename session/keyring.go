@@ -96,10 +96,10 @@ func (k *Keyring) Derive(purpose string) [][]byte {
 }
 
 // Format writes "[redacted]" for every verb.
-func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue keeps keys out of the logs.
-func (k *Keyring) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (Keyring) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 func (k *Keyring) find(id keyID) (*serverKey, bool) {
 	for i := range k.keys {

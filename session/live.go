@@ -2,6 +2,9 @@ package session
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,6 +83,13 @@ func (s *Session) Info() Info {
 
 // Ref names the session in logs.
 func (s *Session) Ref() string { return s.key.Ref() }
+
+// Format writes the session's Ref for every verb: fmt would reach the tokens
+// through the unexported fields.
+func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.Ref()) }
+
+// LogValue shows a session as its Ref.
+func (s *Session) LogValue() slog.Value { return slog.StringValue(s.Ref()) }
 
 // IDToken returns the last ID token.
 func (s *Session) IDToken() Secret { return s.content.Load().Tokens.ID }

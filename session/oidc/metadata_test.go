@@ -180,10 +180,7 @@ func TestKeyRollover(t *testing.T) {
 // A provider whose keys have no ids rolls them over all the same.
 func TestKeyRolloverWithoutIDs(t *testing.T) {
 	b := newBench(t)
-	b.idp.SetFaults(demo.Faults{
-		Code: demo.Fault{EditHeader: func(h map[string]any) { delete(h, "kid") }},
-		JWKS: demo.Fault{EditKeys: func(m map[string]any) {}},
-	})
+	b.idp.SetFaults(demo.Faults{Code: demo.Fault{EditHeader: func(h map[string]any) { delete(h, "kid") }}})
 	b.signIn()
 	b.idp.RotateKeys(true)
 	b.signIn()

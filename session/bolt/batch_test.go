@@ -1,0 +1,222 @@
+package bolt_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/bolt"
+)
+
+// gate keeps the writer busy until it is opened, so that whatever is asked for
+// in the meantime goes into one batch.
+type gate struct {
+	open chan struct{}
+	done chan error
+}
+
+func holdWriter(t *testing.T, s *bolt.Store) *gate {
+	g := &gate{open: make(chan struct{}), done: make(chan error, 1)}
+	go func() {
+		g.done <- s.Do(t.Context(), false, func() error { <-g.open; return nil })
+	}()
+	synctest.Wait()
+	return g
+}
+
+// release waits until all callers stand at the writer's door, then lets it go.
+func (g *gate) release(t *testing.T) {
+	synctest.Wait()
+	close(g.open)
+	if err := <-g.done; err != nil {
+		t.Errorf("change at the gate: %v", err)
+	}
+}
+
+// inBubble runs test with a store whose goroutines synctest can wait for.
+func inBubble(t *testing.T, test func(t *testing.T, f fixture, s *bolt.Store)) {
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	synctest.Test(t, func(t *testing.T) {
+		s, err := bolt.Open(bolt.Options{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, fixture{t, s}, s)
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	mustBeSound(t, path)
+}
+
+// Many changes that wait together cost one commit.
+func TestGroupCommit(t *testing.T) {
+	tests := []struct {
+		name         string
+		callers      int
+		transactions int
+	}{
+		{"one", 1, 1},
+		{"as many as fit", bolt.BatchSize, 1},
+		{"one too many", bolt.BatchSize + 1, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f fixture, s *bolt.Store) {
+				before := s.Commits()
+				// The change at the gate is a batch of its own, and has nothing to
+				// commit.
+				g := holdWriter(t, s)
+				var wg sync.WaitGroup
+				for i := range tt.callers {
+					wg.Go(func() { f.create(i, filing()) })
+				}
+				g.release(t)
+				wg.Wait()
+				if got := s.Commits() - before; got != tt.transactions {
+					t.Errorf("%d callers took %d transactions, want %d", tt.callers, got, tt.transactions)
+				}
+				for i := range tt.callers {
+					f.wantRecord(i, record(i))
+				}
+			})
+		})
+	}
+}
+
+// A refusal, a failure or a panic of one change is its own affair.
+func TestBatchMembersAreApart(t *testing.T) {
+	inBubble(t, func(t *testing.T, f fixture, s *bolt.Store) {
+		f.create(0, filing())
+		failure := errors.New("failure")
+		g := holdWriter(t, s)
+		var wg sync.WaitGroup
+		for i := 1; i <= 20; i++ {
+			wg.Go(func() { f.create(i, filing()) })
+			wg.Go(func() {
+				f.wantError("Create of what exists", f.Create(t.Context(), key(0), record(9), filing()), session.ErrConflict)
+			})
+			wg.Go(func() {
+				f.wantError("SwapTokens of nothing", f.SwapTokens(t.Context(), key(999), session.TokensUpdate{From: 1, To: 2}), session.ErrNotFound)
+			})
+		}
+		for range 3 {
+			wg.Go(func() {
+				f.wantError("failing change", s.Do(t.Context(), true, func() error { return failure }), failure)
+			})
+			wg.Go(func() {
+				f.wantError("panicking change", s.Do(t.Context(), true, func() error { panic("boom") }), bolt.ErrDamaged)
+			})
+		}
+		g.release(t)
+		wg.Wait()
+		for i := range 21 {
+			f.wantRecord(i, record(i))
+		}
+		f.wantError("Ping", f.Ping(t.Context()), nil)
+		f.create(50, filing())
+	})
+}
+
+// A change with nothing to write does not bother the disk.
+func TestNothingToCommit(t *testing.T) {
+	s := openStore(t)
+	f := fixture{t, s}
+	f.create(1, filing())
+	before := s.Commits()
+	f.wantError("Create", f.Create(t.Context(), key(1), record(1), filing()), session.ErrConflict)
+	f.wantError("Delete", f.Delete(t.Context(), key(2)), nil)
+	f.sweep(start, 10, 0)
+	if got := s.Commits() - before; got != 0 {
+		t.Errorf("%d transactions, want none", got)
+	}
+}
+
+func TestContextWhileWaiting(t *testing.T) {
+	t.Run("before the writer takes it up", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, f fixture, s *bolt.Store) {
+			g := holdWriter(t, s)
+			ctx, cancel := context.WithCancel(t.Context())
+			result := make(chan error)
+			go func() { result <- s.Create(ctx, key(1), record(1), filing()) }()
+			synctest.Wait()
+			cancel()
+			f.wantError("Create", <-result, context.Canceled)
+			g.release(t)
+			f.wantNone(1)
+		})
+	})
+	t.Run("after", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, f fixture, s *bolt.Store) {
+			ctx, cancel := context.WithCancel(t.Context())
+			before := s.Commits()
+			err := s.Do(ctx, true, func() error { cancel(); return nil })
+			f.wantError("change", err, nil)
+			if got := s.Commits() - before; got != 1 {
+				t.Errorf("%d transactions, want 1", got)
+			}
+		})
+	})
+}
+
+// Close answers what was asked before it, and refuses what comes after.
+func TestCloseDrains(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	synctest.Test(t, func(t *testing.T) {
+		s, err := bolt.Open(bolt.Options{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := fixture{t, s}
+		g := holdWriter(t, s)
+		var wg sync.WaitGroup
+		for i := range 30 {
+			wg.Go(func() { f.create(i, filing()) })
+		}
+		synctest.Wait()
+		wg.Go(func() {
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		})
+		g.release(t)
+		wg.Wait()
+		f.wantError("Create", f.Create(t.Context(), key(99), record(1), filing()), bolt.ErrClosed)
+	})
+	f := fixture{t, openPath(t, path)}
+	for i := range 30 {
+		f.wantRecord(i, record(i))
+	}
+	f.wantNone(99)
+}
+
+// The cost of a sweep is that of what has expired: a hundred times as many
+// sessions take the same number of pages, but for the depth of the tree.
+func TestSweepCost(t *testing.T) {
+	cost := func(live int) int64 {
+		s := openStore(t)
+		f := fixture{t, s}
+		var wg sync.WaitGroup
+		for i := range live {
+			wg.Go(func() { f.create(i, filing()) })
+		}
+		wg.Wait()
+		for i := range 10 {
+			f.create(20_000+i, session.Filing{Expires: at(-time.Hour), Until: at(time.Hour)})
+		}
+		before := s.Stats().TxStats
+		f.sweep(start, 100, 10)
+		after := s.Stats().TxStats
+		return after.GetNodeCount() - before.GetNodeCount()
+	}
+	few, many := cost(60), cost(6000)
+	if many > few+60 {
+		t.Errorf("sweeping 10 sessions of 6000 read %d nodes, of 60 %d: want about the same", many, few)
+	}
+	t.Logf("nodes: %d of 60 sessions, %d of 6000", few, many)
+}
