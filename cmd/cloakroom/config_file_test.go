@@ -70,13 +70,13 @@ func TestReferenceIsComplete(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "config.yaml", text)
 	write(t, dir, "secrets/staff", canary+"\n")
-	cfg, _, err := app.LoadConfig(filepath.Join(dir, "config.yaml"), env)
-	if err == nil {
+	if _, _, err := app.LoadConfig(filepath.Join(dir, "config.yaml"), env); err == nil {
 		t.Fatal("TLS towards an http upstream was accepted")
 	}
 	text = strings.Replace(text, "upstream: http://", "upstream: https://", 1)
 	write(t, dir, "config.yaml", text)
-	if cfg, _, err = app.LoadConfig(filepath.Join(dir, "config.yaml"), env); err != nil {
+	cfg, _, err := app.LoadConfig(filepath.Join(dir, "config.yaml"), env)
+	if err != nil {
 		t.Fatalf("uncommented, config.yaml does not load:\n%v", err)
 	}
 	if len(cfg.Providers) != 3 || cfg.Providers[1].ClientSecret.Reveal() != canary || cfg.Routes[0].UpstreamTLS.ServerName == "" {
