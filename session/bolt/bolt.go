@@ -60,8 +60,10 @@ type Store struct {
 	db   *bbolt.DB
 	file *os.File // db's own, to let go of when db cannot be closed
 
-	inUse  sync.RWMutex // held for reading by every call, for writing by Close
-	closed bool
+	mu       sync.Mutex // guards closed, and calls against growing after it
+	closed   bool
+	calls    sync.WaitGroup // those that Close waits for
+	shutdown sync.Once
 
 	queue   chan *change  // unbuffered: taking from it is picking up
 	stopped chan struct{} // closed when the writer has ended
@@ -88,38 +90,42 @@ func Open(o Options) (*Store, error) {
 
 // Close answers the calls in flight, then releases the file. Calls that come
 // later get ErrClosed; closing again does nothing.
-func (s *Store) Close() error {
-	s.inUse.Lock()
-	defer s.inUse.Unlock()
-	if s.closed {
-		return nil
-	}
+func (s *Store) Close() (err error) {
+	s.shutdown.Do(func() { err = s.close() })
+	return err
+}
+
+func (s *Store) close() error {
+	s.mu.Lock()
 	s.closed = true
+	s.mu.Unlock()
+	s.calls.Wait()
 	close(s.queue)
 
 	select {
 	case <-s.stopped:
 	case <-s.dead:
 	}
-	select {
-	case <-s.dead:
+	if s.isDead() {
 		// bbolt would wait for its own lost locks; the file's lock ends with its
 		// descriptor.
 		return s.file.Close()
-	default:
-		return s.db.Close()
 	}
+	return s.db.Close()
 }
 
-// enter admits a call until the returned function is called, or refuses it.
-func (s *Store) enter() (leave func(), err error) {
-	s.inUse.RLock()
+// enter admits a call, which must then leave, or refuses it.
+func (s *Store) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
-		s.inUse.RUnlock()
-		return nil, ErrClosed
+		return ErrClosed
 	}
-	return s.inUse.RUnlock, nil
+	s.calls.Add(1)
+	return nil
 }
+
+func (s *Store) leave() { s.calls.Done() }
 
 // bury gives up on the file: from now on every call fails with cause, also
 // those that wait.

@@ -40,11 +40,10 @@ func (h *health) get() error {
 // a write, at most one a second however many ask, and returns its result or
 // that of the last.
 func (s *Store) Ping(ctx context.Context) error {
-	leave, err := s.enter()
-	if err != nil {
-		return err
+	if err := s.enter(); err != nil {
+		return wrap("ping", err)
 	}
-	leave()
+	defer s.leave()
 	if s.isDead() {
 		return wrap("ping", s.cause)
 	}
@@ -58,7 +57,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	err = s.health.get()
+	err := s.health.get()
 	if now := s.now(); err != nil && now.Sub(s.health.tried) >= pingEvery {
 		s.health.tried = now
 		err = s.change(ctx, func(t *tables) error {

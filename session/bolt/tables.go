@@ -64,11 +64,10 @@ func (t *tables) malformed(what string) error {
 // ever to end: the caller must not. So fn's results count only if view returns
 // nil.
 func (s *Store) view(ctx context.Context, fn func(*tables) error) error {
-	leave, err := s.enter()
-	if err != nil {
+	if err := s.enter(); err != nil {
 		return err
 	}
-	defer leave()
+	defer s.leave()
 	if err := ctx.Err(); err != nil {
 		return err
 	}

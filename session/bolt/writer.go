@@ -32,11 +32,10 @@ type change struct {
 // change has the writer make a change and waits until it is durable. A context
 // that ends before the writer takes it up prevents it; later it is not asked.
 func (s *Store) change(ctx context.Context, apply func(*tables) error) error {
-	leave, err := s.enter()
-	if err != nil {
+	if err := s.enter(); err != nil {
 		return err
 	}
-	defer leave()
+	defer s.leave()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
