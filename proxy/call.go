@@ -37,7 +37,8 @@ type call struct {
 	upgrade bool             // a WebSocket handshake
 
 	url       url.URL     // where it goes
-	header    http.Header // what goes there, without Authorization
+	header    http.Header // what goes there
+	sent      bool        // an attempt was made with header
 	forwarded [2]string   // X-Forwarded-For, Forwarded
 	body      body        // src is nil if there is none
 	attempt   *attempt    // the body of the last attempt
@@ -99,13 +100,15 @@ func (c *call) exchange() (*http.Response, error) {
 
 // send makes one attempt. It returns with the header of the answer.
 func (c *call) send() (*http.Response, error) {
+	if c.sent {
+		c.header = maps.Clone(c.header) // the last attempt may still be reading it
+	}
+	if c.token != "" {
+		c.header["Authorization"] = []string{"Bearer " + c.token.Reveal()}
+	}
+	c.sent = true
 	out := c.route.template.WithContext(c.ctx)
 	out.Method, out.URL, out.Header = c.r.Method, &c.url, c.header
-	if c.token != "" {
-		// The last attempt may still be reading the old map.
-		out.Header = maps.Clone(c.header)
-		out.Header["Authorization"] = []string{"Bearer " + c.token.Reveal()}
-	}
 	if c.body.src != nil {
 		if c.attempt != nil {
 			_ = c.attempt.Close()

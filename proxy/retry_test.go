@@ -65,7 +65,7 @@ func TestRetry(t *testing.T) {
 			if got := s.provider.renewals.Load(); got != tt.renewals {
 				t.Errorf("got %d renewals, want %d", got, tt.renewals)
 			}
-			for i, body := range upstream.body {
+			for i, body := range upstream.bodies() {
 				if body != tt.body {
 					t.Errorf("call %d had body %.20q, want %.20q", i+1, body, tt.body)
 				}

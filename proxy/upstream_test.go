@@ -22,7 +22,7 @@ type rawUpstream struct {
 	mu    sync.Mutex
 	heads []string
 	body  []string
-	conns int
+	conns int // accepted
 }
 
 const plainAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"
@@ -79,6 +79,10 @@ func (u *rawUpstream) serve(conn net.Conn) {
 		n := len(u.heads)
 		u.mu.Unlock()
 		reply := u.answer(n, head.String())
+		if strings.HasPrefix(head.String(), "HEAD ") {
+			reply, _, _ = strings.Cut(reply, "\r\n\r\n")
+			reply += "\r\n\r\n"
+		}
 		if _, err := io.WriteString(conn, reply); err != nil || reply == "" || strings.Contains(reply, "Connection: close") {
 			return
 		}
@@ -90,6 +94,20 @@ func (u *rawUpstream) requests() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return append([]string(nil), u.heads...)
+}
+
+// bodies returns the bodies of the requests received so far.
+func (u *rawUpstream) bodies() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return append([]string(nil), u.body...)
+}
+
+// connections returns how many connections were accepted so far.
+func (u *rawUpstream) connections() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.conns
 }
 
 // last returns the last request: its first line, and its fields by name in
