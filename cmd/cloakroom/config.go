@@ -106,7 +106,7 @@ type SPA struct {
 	// Dir is the folder of the built app; empty serves no files.
 	Dir string `yaml:"dir" path:"yes"`
 
-	// CSP is the Content-Security-Policy of its pages; empty leaves it out.
+	// CSP is the Content-Security-Policy of its pages; empty is a strict one.
 	CSP string `yaml:"csp"`
 }
 

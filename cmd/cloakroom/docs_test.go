@@ -1,0 +1,74 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// read returns a file of the repository.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("../..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestOperatingGuide proves that every problem code, audit event and reason in
+// the source is explained to operators (N3).
+func TestOperatingGuide(t *testing.T) {
+	guide := read(t, "docs/operating.md")
+	for _, tt := range []struct {
+		file, pattern string
+		least         int
+	}{
+		{"web/errors.go", `Code: "([a-z_]+)"`, 15},
+		{"proxy/errors.go", `Code[A-Za-z]+ += "([a-z_]+)"`, 5},
+		{"session/audit.go", `(?:Event|Reason)[A-Za-z]+ .*= "([a-z_]+)"`, 15},
+	} {
+		found := regexp.MustCompile(tt.pattern).FindAllStringSubmatch(read(t, tt.file), -1)
+		if len(found) < tt.least {
+			t.Errorf("%s: found %d names, want at least %d: does the pattern still fit?", tt.file, len(found), tt.least)
+		}
+		for _, match := range found {
+			if name := strings.TrimSuffix(match[1], "_"); !strings.Contains(guide, "`"+name) {
+				t.Errorf("docs/operating.md does not explain %q of %s", match[1], tt.file)
+			}
+		}
+	}
+}
+
+// TestSecurityPointsAtFiles proves that the files named in SECURITY.md and the
+// guides that README.md leads to exist.
+func TestSecurityPointsAtFiles(t *testing.T) {
+	files := regexp.MustCompile("`([a-z]+/[a-z/_]+\\.go)`").FindAllStringSubmatch(read(t, "SECURITY.md"), -1)
+	links := regexp.MustCompile(`\]\(([A-Za-z/_.]+)\)`).FindAllStringSubmatch(read(t, "README.md"), -1)
+	if len(files) < 10 || len(links) < 3 {
+		t.Fatalf("found %d files and %d links, want more: do the patterns still fit?", len(files), len(links))
+	}
+	for _, match := range append(files, links...) {
+		if _, err := os.Stat(filepath.Join("../..", match[1])); err != nil {
+			t.Errorf("%s is named, but isn't there", match[1])
+		}
+	}
+}
+
+// TestREADMEStart proves that the configuration in README.md works.
+func TestREADMEStart(t *testing.T) {
+	_, text, ok := strings.Cut(read(t, "README.md"), "```yaml\n")
+	text, _, end := strings.Cut(text, "```")
+	if !ok || !end {
+		t.Fatal("README.md has no YAML")
+	}
+	dir := t.TempDir()
+	write(t, dir, "config.yaml", text)
+	write(t, dir, "secrets/oidc", canary)
+	write(t, dir, "dist/index.html", "")
+	if r := cloakroom(t, dir, "check"); r.code != 0 || r.stderr != "" {
+		t.Errorf("check of README.md's configuration = exit %d, %q, want exit 0", r.code, r.stderr)
+	}
+}
