@@ -1,0 +1,116 @@
+// The OpenID Provider: the certified oidc-provider, on 127.0.0.1 and so on
+// another site than the app on localhost. It has pages that people click, rotates
+// its refresh tokens always, and revokes the whole grant when one comes twice.
+
+import { generateKeyPairSync } from 'node:crypto';
+import https from 'node:https';
+
+import Provider from 'oidc-provider';
+
+import { Journal, journaling } from './journal.mjs';
+import { interactions, logoutPage, loggedOutPage, errorPage } from './pages.mjs';
+import { serve } from './server.mjs';
+import { gate } from './wait.mjs';
+
+export const apiResource = 'urn:example:api';
+
+/**
+ * startProvider starts a provider for one client. accessTTL is the life of an access
+ * token in seconds, auth how the client proves who it is, jwt whether access tokens
+ * are JWTs. app is Cloakroom's origin, appCert the certificate it shows.
+ */
+export async function startProvider({ app, appCert, cert, port, auth, accessTTL, jwt, clientSecret }) {
+  const issuer = `https://127.0.0.1:${port}`;
+  const journal = new Journal();
+  const tokenGate = gate();
+  const jwks = { keys: [signingKey()] };
+  const provider = new Provider(issuer, {
+    ...settings({ accessTTL, jwt }),
+    jwks,
+    clients: [client({ app, auth, clientSecret })],
+    // Its own fetch refuses loopback addresses.
+    fetch: (url) => fetchFrom(url, appCert),
+  });
+  provider.use(journaling(journal));
+  provider.use(async (ctx, next) => {
+    if (ctx.path === '/token') await tokenGate.passed();
+    await next();
+  });
+  const pages = interactions(provider);
+  const callback = provider.callback();
+  const server = await serve((req, res) => {
+    if (req.url.startsWith('/interaction/')) return pages(req, res);
+    return callback(req, res);
+  }, { port, tls: cert });
+  const faults = [];
+  provider.on('server_error', (_ctx, err) => faults.push(err));
+  return {
+    issuer, journal, tokenGate, faults, key: jwks.keys[0],
+    down: server.down, up: server.up, close: server.close,
+    findToken: (token) => provider.AccessToken.find(token),
+  };
+}
+
+function settings({ accessTTL, jwt }) {
+  return {
+    pkce: { required: () => true },
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_ctx, c) => c.grantTypeAllowed('refresh_token'),
+    scopes: ['openid', 'profile', 'email'],
+    claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email', 'email_verified'] },
+    ttl: {
+      AccessToken: accessTTL, AuthorizationCode: 60, IdToken: 300, RefreshToken: 3600,
+      Interaction: 600, Session: 3600, Grant: 3600,
+    },
+    cookies: { keys: ['only for tests'] },
+    findAccount: (_ctx, sub) => ({
+      accountId: sub,
+      claims: () => ({
+        sub, name: `${sub[0].toUpperCase()}${sub.slice(1)} Example`, preferred_username: sub,
+        email: `${sub}@example.com`, email_verified: true,
+      }),
+    }),
+    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    renderError: errorPage,
+    features: {
+      devInteractions: { enabled: false },
+      revocation: { enabled: true },
+      rpInitiatedLogout: { enabled: true, logoutSource: logoutPage, postLogoutSuccessSource: loggedOutPage },
+      resourceIndicators: {
+        enabled: Boolean(jwt),
+        defaultResource: async () => apiResource,
+        useGrantedResource: async () => true,
+        getResourceServerInfo: async () => ({ scope: 'openid', audience: apiResource, accessTokenTTL: accessTTL, accessTokenFormat: 'jwt' }),
+      },
+    },
+  };
+}
+
+function signingKey() {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { ...privateKey.export({ format: 'jwk' }), kid: 'provider', use: 'sig', alg: 'RS256' };
+}
+
+function client({ app, auth, clientSecret }) {
+  return {
+    client_id: 'cloakroom', client_name: 'Cloakroom',
+    redirect_uris: [`${app}/bff/callback`],
+    post_logout_redirect_uris: [`${app}/bff/logout/callback`],
+    response_types: ['code'], grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: auth,
+    ...(auth === 'private_key_jwt'
+      ? { jwks_uri: `${app}/bff/jwks`, token_endpoint_auth_signing_alg: 'ES256' }
+      : { client_secret: clientSecret }),
+  };
+}
+
+function fetchFrom(url, ca) {
+  return new Promise((resolve, reject) => {
+    https.get(url, { ca }, (res) => {
+      const chunks = [];
+      res.on('data', (chunk) => chunks.push(chunk));
+      res.on('end', () => resolve(new Response(Buffer.concat(chunks), { status: res.statusCode, headers: res.headers })));
+      res.on('error', reject);
+    }).on('error', reject);
+  });
+}

@@ -1,0 +1,42 @@
+// HTTP servers on free loopback ports that can go down and come back.
+
+import http from 'node:http';
+import https from 'node:https';
+import net from 'node:net';
+
+/** freePort returns a port of 127.0.0.1 that nobody listens on. */
+export async function freePort() {
+  const server = net.createServer();
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const { port } = server.address();
+  await new Promise((resolve) => { server.close(resolve); });
+  return port;
+}
+
+/**
+ * serve answers with handler on 127.0.0.1:port (0: any). With tls ({cert, key})
+ * it speaks https. down() refuses and cuts connections until up().
+ */
+export async function serve(handler, { port = 0, tls } = {}) {
+  const server = tls
+    ? https.createServer({ cert: tls.cert, key: tls.key }, handler)
+    : http.createServer(handler);
+  const sockets = new Set();
+  const keep = (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  };
+  server.on('connection', keep);
+  const listen = (at) => new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at, '127.0.0.1', () => { server.off('error', reject); resolve(); });
+  });
+  await listen(port);
+  const bound = server.address().port;
+  const down = async () => {
+    const closed = new Promise((resolve) => { server.close(resolve); });
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  };
+  return { server, port: bound, down, up: () => listen(bound), close: () => server.listening && down() };
+}
