@@ -140,6 +140,9 @@ func TestKilledInRenewal(t *testing.T) {
 			}
 			want(t, "uses before", r.provider.sent(), []string{})
 			s, err := r.Resume(t.Context(), ticket)
+			if (tt.over == "[]") != (err == nil) {
+				t.Errorf("Resume: got %v", err)
+			}
 			if err == nil {
 				_, err = s.Access(t.Context())
 			}
@@ -148,6 +151,50 @@ func TestKilledInRenewal(t *testing.T) {
 			}
 			want(t, "uses", r.provider.sent(), tt.used)
 			want(t, "ends", r.log.events(session.EventEnded), tt.over)
+		})
+	}
+}
+
+// R4: an intent found after a restart is followed up as soon as the ticket
+// arrives, though the access token is valid; R9: what comes of it is classed.
+func TestIntentFound(t *testing.T) {
+	tests := []struct {
+		name   string
+		second error // the answer to the second use
+		token  string
+		ends   string
+	}{
+		{"within the provider's grace", nil, "access-2", "[]"},
+		{"the provider took it for theft", session.ErrRefused, "", "[renewal_refused own_crash]"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRoom(t)
+				r.provider.answer = func(n int, old session.Tokens) (session.Tokens, error) {
+					if n == 1 {
+						return lose(n, old)
+					}
+					return r.provider.next(), tt.second
+				}
+				ticket := r.signIn("alice", nil)
+				time.Sleep(4*time.Minute + 10*time.Second)
+				r.access(ticket)
+				synctest.Wait()
+				r.restart()
+				want(t, "served meanwhile", r.access(ticket), "access-1")
+				synctest.Wait()
+				want(t, "uses", len(r.provider.sent()), 2)
+				s, err := r.Resume(t.Context(), ticket)
+				if (err == nil) != (tt.token != "") {
+					t.Fatalf("Resume: %v", err)
+				}
+				if err == nil {
+					token, _ := s.Access(t.Context())
+					want(t, "token", token.Reveal(), tt.token)
+				}
+				want(t, "ends", r.log.events(session.EventEnded), tt.ends)
+			})
 		})
 	}
 }

@@ -140,9 +140,7 @@ func (m *Manager) buryLate(key Key, t Ticket, r Record) {
 	}
 	m.remove(key)
 	m.audit(EventEnded, key, c.Identity, slog.String("reason", ReasonLate))
-	if c.Intent == nil {
-		m.revoke(key, c.Identity, c.Tokens)
-	}
+	m.revoke(key, c.Identity, c.Tokens)
 }
 
 // revoke tells the provider in the background to forget tokens.

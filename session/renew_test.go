@@ -321,3 +321,27 @@ func TestLogoutBeatsRenewal(t *testing.T) {
 		r.wantOver(ticket)
 	})
 }
+
+// D12 with a store that refuses the deletion: the renewal's tokens are written,
+// and revoked all the same.
+func TestLogoutBeatsRenewalWithFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
+			time.Sleep(8 * time.Second)
+			return r.provider.next(), nil
+		}
+		ticket := r.signIn("alice", nil)
+		time.Sleep(4*time.Minute + 30*time.Second)
+		r.access(ticket)
+		time.Sleep(time.Second)
+		r.store.set("Delete", errors.New("disk full"))
+		if _, err := r.End(t.Context(), ticket, session.ReasonLogout); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		want(t, "revocations", r.provider.revocations(), []string{"refresh-1", "refresh-2"})
+		r.wantOver(ticket)
+	})
+}

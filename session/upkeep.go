@@ -228,7 +228,7 @@ func (m *Manager) closeStream(s *Session, now time.Time) bool {
 func (m *Manager) evict(now time.Time) {
 	m.open.Range(func(_, v any) bool {
 		s := v.(*Session)
-		if now.Sub(time.UnixMilli(s.used.Load())) < evictAfter || s.dirty.Load() {
+		if now.Sub(time.UnixMilli(s.used.Load())) < evictAfter {
 			return true
 		}
 		s.mu.Lock()

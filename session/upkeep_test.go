@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,12 +66,37 @@ func TestEviction(t *testing.T) {
 		want(t, "loads", r.store.count("Load")-loads, 1)
 		time.Sleep(15 * time.Minute)
 		r.resume(ticket) // the touch at 2 min was not lost: 31 min
-		// Whoever still holds the old one gets what the new one gets.
-		token, err := held.Access(t.Context())
-		if err != nil || token.Reveal() != r.access(ticket) {
-			t.Errorf("held: %v, %v", token.Reveal(), err)
+		// Whoever still holds the old one joins the renewal of the new one.
+		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
+			time.Sleep(5 * time.Second)
+			return r.provider.next(), nil
 		}
+		var calls sync.WaitGroup
+		calls.Go(func() { want(t, "token", r.access(ticket), "access-2") })
+		calls.Go(func() {
+			token, err := held.Access(t.Context())
+			if err != nil || token != "access-2" {
+				t.Errorf("held: %q, %v", token.Reveal(), err)
+			}
+		})
+		calls.Wait()
 		want(t, "renewals", r.provider.sent(), []string{"refresh-1"})
+	})
+}
+
+// Activity that the store does not take keeps the session in memory.
+func TestUnwrittenActivityStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		ticket := r.signIn("alice", nil)
+		r.store.set("UpdateHeads", errors.New("disk full"))
+		time.Sleep(2 * time.Minute)
+		r.resume(ticket).Touch()
+		time.Sleep(29 * time.Minute)
+		r.resume(ticket)
+		r.store.set("UpdateHeads", nil)
+		r.restart()
+		r.resume(ticket)
 	})
 }
 

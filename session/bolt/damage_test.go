@@ -1,0 +1,291 @@
+package bolt_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/bolt"
+)
+
+const pageSize = 4096 // of the files made here, whatever the machine's
+
+// populated is a file with enough in it for every type of page, and what it
+// should hold.
+type populated struct {
+	path    string
+	content []byte
+	want    *model
+	keys    []session.Key
+}
+
+func populate(t *testing.T) populated {
+	t.Helper()
+	if os.Getpagesize() != pageSize {
+		t.Logf("pages have %d bytes here", os.Getpagesize())
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	p := populated{path: filepath.Join(t.TempDir(), "sessions.db"), want: newModel()}
+	s, err := bolt.Open(bolt.Options{Path: p.path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 150 {
+		k := session.Key{byte(rnd.Uint32()), byte(rnd.Uint32()), byte(i)}
+		r := session.Record{Head: make([]byte, 300), Tokens: make([]byte, 500+rnd.IntN(6000)), Version: 1}
+		for j := range r.Tokens {
+			r.Tokens[j] = byte(rnd.Uint32())
+		}
+		for j := range r.Head {
+			r.Head[j] = byte(rnd.Uint32())
+		}
+		f := session.Filing{Subject: index(i % 7), SID: index(i), Expires: at(time.Duration(i) * time.Minute), Until: at(8 * time.Hour)}
+		p.keys = append(p.keys, k)
+		wg.Go(func() {
+			err := errors.Join(s.Create(t.Context(), k, r, f), p.want.Create(t.Context(), k, r, f))
+			if err == nil && i%5 == 0 { // leaves free pages
+				err = errors.Join(s.Delete(t.Context(), k), p.want.Delete(t.Context(), k))
+			}
+			if err != nil {
+				t.Errorf("populate: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if p.content, err = os.ReadFile(p.path); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// exercise calls everything there is. Whatever fails must fail with an error,
+// and a record that is returned must be that of its key but for bytes that
+// were changed on disk: as records are sealed, a changed one is no use to
+// anybody. It returns how many sessions were not as they should be.
+func (p populated) exercise(t *testing.T, s *bolt.Store) (lost int) {
+	t.Helper()
+	ctx := t.Context()
+	for _, k := range p.keys {
+		want, wantErr := p.want.Load(ctx, k)
+		got, err := s.Load(ctx, k)
+		if err == nil && wantErr == nil && len(got.Tokens) == len(want.Tokens) && !bytes.Equal(got.Tokens, want.Tokens) && p.isOther(ctx, k, got) {
+			t.Errorf("Load(%s) returned another session's tokens", k.Ref())
+		}
+		if !same(got, want) || (err == nil) != (wantErr == nil) {
+			lost++
+		}
+	}
+	p.use(ctx, s)
+	return lost
+}
+
+// use calls everything else and does not care for the answers.
+func (p populated) use(ctx context.Context, s *bolt.Store) {
+	for i := range 7 {
+		_, _ = s.Find(ctx, index(i))
+	}
+	_ = s.Create(ctx, session.Key{1, 2, 3, 4}, record(1), filing())
+	for _, k := range p.keys[:20] {
+		_ = s.SwapTokens(ctx, k, session.TokensUpdate{From: 1, To: 2, Tokens: make([]byte, 5000)})
+		_ = s.UpdateHeads(ctx, []session.HeadUpdate{{Key: k, Head: []byte("h"), Expires: at(0), Until: at(0)}})
+	}
+	_, _ = s.Sweep(ctx, at(3*time.Hour), 1000)
+	for _, k := range p.keys[20:40] {
+		_ = s.Delete(ctx, k)
+	}
+	_, _ = s.MarkUsed(ctx, [32]byte{1}, at(0))
+	_ = s.Ping(ctx)
+}
+
+func (p populated) isOther(ctx context.Context, k session.Key, r session.Record) bool {
+	for _, other := range p.keys {
+		o, err := p.want.Load(ctx, other)
+		if err == nil && other != k && bytes.Equal(o.Tokens, r.Tokens) {
+			return true
+		}
+	}
+	return false
+}
+
+// finishes fails the test if fn hangs.
+func finishes(t *testing.T, what string, fn func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { defer close(done); fn() }()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%s: hangs", what)
+	}
+}
+
+// damages returns what is done to page id of the file, by name.
+func damages(rnd *rand.Rand, content []byte, id int) map[string]func(b []byte) []byte {
+	page := func(b []byte) []byte { return b[id*pageSize : (id+1)*pageSize] }
+	all := map[string]func(b []byte) []byte{
+		"zeroed":      func(b []byte) []byte { clear(page(b)); return b },
+		"half zeroed": func(b []byte) []byte { clear(page(b)[pageSize/2:]); return b },
+		"all ones": func(b []byte) []byte {
+			for i := range page(b) {
+				page(b)[i] = 0xFF
+			}
+			return b
+		},
+		"cut off before": func(b []byte) []byte { return b[:id*pageSize] },
+		"cut off within": func(b []byte) []byte { return b[:id*pageSize+100] },
+		"some other page": func(b []byte) []byte {
+			other := rnd.IntN(len(content) / pageSize)
+			copy(page(b), content[other*pageSize:])
+			return b
+		},
+		"some other page renumbered": func(b []byte) []byte {
+			other := rnd.IntN(len(content) / pageSize)
+			copy(page(b)[8:], content[other*pageSize+8:(other+1)*pageSize])
+			return b
+		},
+	}
+	flip := func(name string, from, to int) {
+		bit := 8*from + rnd.IntN(8*(to-from))
+		all[fmt.Sprintf("%s: bit %d flipped", name, bit)] = func(b []byte) []byte {
+			page(b)[bit/8] ^= 1 << (bit % 8)
+			return b
+		}
+	}
+	for range 5 {
+		flip("header", 0, 16)
+		flip("elements", 16, 80)
+		flip("page", 16, pageSize)
+	}
+	return all
+}
+
+// Each page of a populated file is damaged in every way. Open must refuse the
+// file, or all but a few sessions must be as they were; nothing may crash.
+func TestDamagedFile(t *testing.T) {
+	const seed = 3
+	rnd := rand.New(rand.NewPCG(seed, seed))
+	p := populate(t)
+	path := filepath.Join(t.TempDir(), "damaged.db")
+	refused, opened := 0, 0
+	for id := range len(p.content) / pageSize {
+		for name, damage := range damages(rnd, p.content, id) {
+			what := fmt.Sprintf("page %d: %s", id, name)
+			b := damage(bytes.Clone(p.content))
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := bolt.Open(bolt.Options{Path: path})
+			if err != nil {
+				refused++
+				if !errors.Is(err, bolt.ErrDamaged) {
+					t.Errorf("%s: Open: %v, want ErrDamaged", what, err)
+				}
+				if now, _ := os.ReadFile(path); !bytes.Equal(now, b) {
+					t.Errorf("%s: Open changed the file", what)
+				}
+				continue
+			}
+			opened++
+			finishes(t, what, func() {
+				// An empty file is a new store.
+				if lost := p.exercise(t, s); lost > 8 && len(b) > 0 {
+					t.Errorf("%s: %d sessions lost and nobody told", what, lost)
+				}
+				_ = s.Close()
+			})
+		}
+	}
+	t.Logf("%d pages, %d files refused, %d opened", len(p.content)/pageSize, refused, opened)
+	if refused == 0 || opened == 0 {
+		t.Error("the damage is too hard or too soft to prove anything")
+	}
+}
+
+// A page of the tree that refers to itself or to a page above it would send
+// bbolt round for ever.
+func TestCycle(t *testing.T) {
+	p := populate(t)
+	path := filepath.Join(t.TempDir(), "damaged.db")
+	found := 0
+	for id := range len(p.content) / pageSize {
+		header := p.content[id*pageSize:]
+		if binary.NativeEndian.Uint64(header) != uint64(id) || binary.NativeEndian.Uint16(header[8:]) != 1 {
+			continue
+		}
+		found++
+		b := bytes.Clone(p.content)
+		for i := range int(binary.NativeEndian.Uint16(header[10:])) {
+			binary.NativeEndian.PutUint64(b[id*pageSize+16+16*i+8:], uint64(id))
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := bolt.Open(bolt.Options{Path: path})
+		if !errors.Is(err, bolt.ErrDamaged) {
+			// Free pages may hold anything.
+			finishes(t, "cycle", func() { p.exercise(t, s); _ = s.Close() })
+		}
+	}
+	if found == 0 {
+		t.Error("no branch page in the file")
+	}
+}
+
+// What Open is given instead of a store.
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, b []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	sqlite := append([]byte("SQLite format 3\x00"), make([]byte, 100_000)...)
+	tests := []struct {
+		name string
+		path string
+		want error // nil: any
+	}{
+		{"no path", "", nil},
+		{"a directory", dir, nil},
+		{"a device", os.DevNull, nil},
+		{"below a file", filepath.Join(write("file", []byte("x")), "sessions.db"), nil},
+		{"one byte", write("one", []byte{1}), bolt.ErrDamaged},
+		{"zeros", write("zeros", make([]byte, 64<<10)), bolt.ErrDamaged},
+		{"another database", write("other", sqlite), bolt.ErrDamaged},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := bolt.Open(bolt.Options{Path: tt.path})
+			if err == nil {
+				_ = s.Close()
+				t.Fatal("Open: no error")
+			}
+			if tt.want != nil && !errors.Is(err, tt.want) {
+				t.Errorf("Open: %v, want %v", err, tt.want)
+			}
+			if !bytes.Contains([]byte(err.Error()), []byte(tt.path)) {
+				t.Errorf("Open: %v, want an error that names %s", err, tt.path)
+			}
+		})
+	}
+	t.Run("an empty file", func(t *testing.T) {
+		f := fixture{t, openPath(t, write("empty", nil))}
+		f.create(1, filing())
+		f.wantRecord(1, record(1))
+	})
+}
