@@ -62,6 +62,7 @@ var (
 	errSignedOut   = &Refusal{Status: 401, Code: "signed_out", Title: "You are not signed in."}
 	errUnavailable = &Refusal{Status: 503, Code: "unavailable", Title: "This does not work at the moment. Please try again shortly."}
 	errStreams     = &Refusal{Status: 429, Code: "too_many_streams", Title: "This session has too many open connections."}
+	errInterrupted = &Refusal{Status: 503, Code: "sign_in_interrupted", Title: "The sign-in could not be completed just now. Please sign in again."}
 	errSignIn      = &Refusal{Status: 502, Code: "sign_in_failed", Title: "The sign-in could not be completed. Please sign in again."}
 	errStepUp      = &Refusal{Status: 401, Code: "step_up_required", Title: "This needs a stronger or a more recent sign-in."}
 	errInternal    = &Refusal{Status: 500, Code: "internal", Title: "Something went wrong on our side."}
@@ -127,7 +128,7 @@ func (s *Server) newProblem(r *Refusal) Problem {
 		p.Title = http.StatusText(r.Status)
 	}
 	switch r {
-	case errSignedOut, errTransaction, errSignIn, errStepUp:
+	case errSignedOut, errTransaction, errInterrupted, errSignIn, errStepUp:
 		p.LoginURL = s.base + "/login"
 	}
 	return p

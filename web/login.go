@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -143,6 +144,11 @@ func (s *Server) callback(c echo.Context) error {
 		s.sendBack(w, t)
 		return nil
 	}
+	var passing *session.Unavailable
+	if errors.As(err, &passing) {
+		// The code may be spent: trying this address again is of no use (B13).
+		err = fmt.Errorf("%w: %w", errInterrupted, err)
+	}
 	return s.signInRefused(r, request.Provider, err)
 }
 
@@ -234,7 +240,7 @@ func (a audited) Unwrap() error { return a.error }
 func (s *Server) signInRefused(r *http.Request, provider string, err error) error {
 	reason := oidc.Reason(err)
 	var own *Refusal
-	if errors.As(err, &own) {
+	if reason == "internal" && errors.As(err, &own) {
 		reason = own.Code
 	}
 	session.Audit(r.Context(), s.log, session.EventSignInRefused,
