@@ -56,6 +56,8 @@ func TestConfigShape(t *testing.T) {
 			want: `10:1: public_url: is given twice; remove one of them`},
 		{name: "a misspelt key", old: "issuer:", new: "isuer:",
 			want: `4:5: providers[0].isuer: unknown key; did you mean "issuer"?`},
+		{name: "two letters swapped", new: "tsl: {cert_file: a}\n",
+			want: `10:1: tsl: unknown key; did you mean "tls"?`},
 		{name: "a key from elsewhere", new: "idle: 5m\n",
 			want: `10:1: idle: unknown key here; did you mean session.idle?`},
 		{name: "a key that comes later", new: "metrics: true\n",
