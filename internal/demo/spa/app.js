@@ -45,7 +45,7 @@ export function failed(error) {
     say("Cloakroom does not answer.", "Is it still running?", null);
   } else if (error.status !== 401) {
     const reference = error.reference ? ` Reference: ${error.reference}.` : "";
-    say(`${error.message}.`, `The answer was ${error.status}${error.code ? ` (${error.code})` : ""}.${reference}`, null);
+    say(error.message, `The answer was ${error.status}${error.code ? ` (${error.code})` : ""}.${reference}`, null);
   } else if (state === "in") {
     // Only the first of many calls that are refused at once tells it.
     say("Your session is over.", "Sign in again to go on where you were.", error.loginURL);

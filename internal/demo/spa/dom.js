@@ -31,6 +31,6 @@ export const clock = (when = new Date()) => when.toLocaleTimeString([], { hour: 
 export function span(seconds) {
   const s = Math.max(0, Math.floor(seconds));
   const two = (n) => String(n).padStart(2, "0");
-  if (s >= 3600) return `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+  if (s >= 3600) return `${Math.floor(s / 3600)} h ${two(Math.floor(s / 60) % 60)}`;
   return s >= 60 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${s} s`;
 }

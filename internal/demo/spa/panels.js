@@ -16,6 +16,8 @@ let wired = false;
 export function startPanels(hooks) {
   ({ failed, refresh } = hooks);
   look();
+  // Renewal is what there is to see here: it needs calls, and no clicks.
+  setAuto(true);
   if (wired) return;
   wired = true;
   const on = (name, act) => one(`[data-do=${name}]`).addEventListener("click", (event) => act(event.currentTarget));
@@ -25,13 +27,7 @@ export function startPanels(hooks) {
   on("look", look);
   on("sse", () => (stream ? closeStream() : openStream()));
   on("ws-close", () => socket?.close());
-  one("#auto").addEventListener("change", (event) => {
-    clearInterval(auto);
-    if (!event.target.checked) return;
-    const idle = { headers: { "X-Session-Activity": "none" } };
-    call(idle);
-    auto = setInterval(() => document.hidden || call(idle), 3000);
-  });
+  one("#auto").addEventListener("change", (event) => setAuto(event.target.checked));
   one("#ws-form").addEventListener("submit", (event) => {
     event.preventDefault();
     send(one("#ws-text").value);
@@ -40,11 +36,20 @@ export function startPanels(hooks) {
 
 /** stopPanels lets go of everything that would go on without a session. */
 export function stopPanels() {
-  clearInterval(auto);
-  one("#auto").checked = false;
+  setAuto(false);
   socket?.close();
   closeStream();
   stopDials();
+}
+
+/** setAuto begins or ends the repeated calls, which keep no session awake. */
+function setAuto(on) {
+  clearInterval(auto);
+  one("#auto").checked = on;
+  if (!on) return;
+  const idle = { headers: { "X-Session-Activity": "none" } };
+  call(idle);
+  auto = setInterval(() => document.hidden || call(idle), 3000);
 }
 
 async function busy(button, act) {
