@@ -279,3 +279,13 @@ func plainServer(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	t.Cleanup(server.Close)
 	return server
 }
+
+// stateOf returns the state in a URL's query.
+func stateOf(t testing.TB, raw string) string {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Query().Get("state")
+}
