@@ -35,6 +35,7 @@ export async function startProvider({ app, appCert, cert, port, auth, accessTTL,
   provider.use(async (ctx, next) => {
     if (ctx.path === '/token') await tokenGate.passed();
     await next();
+    stopCallback(started, ctx);
   });
   const pages = interactions(provider);
   const callback = provider.callback();
@@ -44,16 +45,30 @@ export async function startProvider({ app, appCert, cert, port, auth, accessTTL,
   }, { port, tls: cert });
   const faults = [];
   provider.on('server_error', (_ctx, err) => faults.push(err));
-  return {
+  const started = {
     issuer, journal, tokenGate, faults, key: jwks.keys[0],
     down: server.down, up: server.up, close: server.close,
     findToken: (token) => provider.AccessToken.find(token),
+    // Set to a function, it gets the callback's URL, and the browser gets a page instead.
+    onCallback: undefined,
   };
+  return started;
+}
+
+// Playwright can't stop a redirect's target: the provider keeps it back itself.
+function stopCallback(started, ctx) {
+  const location = ctx.response.get('location');
+  if (!started.onCallback || !location.includes('/bff/callback?')) return;
+  started.onCallback(location);
+  ctx.response.remove('location');
+  ctx.status = 200;
+  ctx.body = 'kept back';
 }
 
 function settings({ accessTTL, jwt }) {
   return {
     pkce: { required: () => true },
+    clockTolerance: 0, // by default an access token is good 15 s longer than it says
     rotateRefreshToken: true,
     issueRefreshToken: async (_ctx, c) => c.grantTypeAllowed('refresh_token'),
     scopes: ['openid', 'profile', 'email'],
@@ -74,7 +89,7 @@ function settings({ accessTTL, jwt }) {
     renderError: errorPage,
     features: {
       devInteractions: { enabled: false },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: async (_ctx, c, token) => token.clientId === c.clientId },
       rpInitiatedLogout: { enabled: true, logoutSource: logoutPage, postLogoutSuccessSource: loggedOutPage },
       resourceIndicators: {
         enabled: Boolean(jwt),

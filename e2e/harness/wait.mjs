@@ -27,13 +27,19 @@ export async function within(ms, what, promise) {
   }
 }
 
-/** gate holds whoever awaits passed() between close() and open(). */
+/** gate holds whoever awaits passed() between close() and open(); waiting counts them. */
 export function gate() {
-  let waiting = Promise.resolve();
+  let open = Promise.resolve();
   let release = () => {};
-  return {
-    close() { waiting = new Promise((resolve) => { release = resolve; }); },
+  const g = {
+    waiting: 0,
+    close() { open = new Promise((resolve) => { release = resolve; }); },
     open() { release(); },
-    passed: () => waiting,
+    async passed() {
+      g.waiting += 1;
+      await open;
+      g.waiting -= 1;
+    },
   };
+  return g;
 }
