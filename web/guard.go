@@ -131,7 +131,7 @@ func (s *Server) guardRoute(r *http.Request, d session.Demand) error {
 	if isWebSocket(r) {
 		return s.guardWebSocket(r)
 	}
-	pages := d.Documents == session.DocumentsAllow || d.Documents == session.DocumentsAttachment
+	pages := takesPages(d)
 	switch dest := r.Header.Get("Sec-Fetch-Dest"); dest {
 	case "document", "iframe", "frame", "embed", "object", "fencedframe",
 		"script", "style", "xslt", "worker", "sharedworker", "serviceworker", "audioworklet", "paintworklet":
@@ -145,4 +145,9 @@ func (s *Server) guardRoute(r *http.Request, d session.Demand) error {
 		return nil
 	}
 	return s.guard(r)
+}
+
+// takesPages reports whether a route may be opened by a navigation.
+func takesPages(d session.Demand) bool {
+	return d.Documents == session.DocumentsAllow || d.Documents == session.DocumentsAttachment
 }

@@ -13,10 +13,11 @@ func checkTarget(r *http.Request) (string, error) {
 	target := r.RequestURI
 	if !strings.HasPrefix(target, "/") {
 		// Absolute form (RFC 9112, 3.2.2). net/http has taken Host from it, which
-		// checkHost compares; CONNECT's authority form has no path at all.
+		// was compared; what it drops on the way, as a user's name, is refused.
+		// CONNECT's authority form and OPTIONS' asterisk have no path at all.
 		_, rest, ok := strings.Cut(target, "://")
 		slash := strings.IndexByte(rest, '/')
-		if !ok || slash < 0 {
+		if !ok || slash < 0 || rest[:slash] != r.Host {
 			return "", errPath
 		}
 		target = rest[slash:]

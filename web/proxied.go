@@ -29,7 +29,7 @@ func (s *Server) proxied(w http.ResponseWriter, r *http.Request, d session.Deman
 	case !errors.Is(err, session.ErrNotFound):
 		return err
 	case d.Auth == session.AuthOptional:
-	case isNavigation(r):
+	case takesPages(d) && isNavigation(r):
 		return s.toLogin(w, r)
 	default:
 		return err
@@ -70,7 +70,7 @@ func (s *Server) needsTicket(local string) bool {
 		return false
 	}
 	d, route := s.Route(&http.Request{Method: http.MethodGet, URL: u, Host: s.host, Header: http.Header{}})
-	return route != nil && d.Auth != session.AuthNone && d.Documents != session.DocumentsNone
+	return route != nil && d.Auth != session.AuthNone && takesPages(d)
 }
 
 // redirect writes Location itself: http.Redirect and echo clean paths, and so

@@ -124,6 +124,7 @@ func newStand(t testing.TB, o options) *stand {
 	s.Server = httptest.NewUnstartedServer(s.server)
 	_ = s.Listener.Close()
 	s.Listener = listener
+	s.Config.DisableGeneralOptionsHandler = true
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	if o.plain {
 		s.Start()

@@ -78,6 +78,8 @@ func (a *app) serveOn(ctx context.Context, l listeners) error {
 	public := &http.Server{
 		Handler: a.web, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: int(a.cfg.Limits.Header), ErrorLog: errorLog,
+		// Else net/http answers "OPTIONS *" before anybody has looked at the Host.
+		DisableGeneralOptionsHandler: true,
 	}
 	var draining atomic.Bool
 	admin := &http.Server{
