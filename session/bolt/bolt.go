@@ -58,7 +58,7 @@ type Store struct {
 	path string
 	now  func() time.Time
 	db   *bbolt.DB
-	file *os.File // db's own, to let go of when db cannot be closed
+	file *os.File // db's own
 
 	mu       sync.Mutex // guards closed, and calls against growing after it
 	closed   bool
@@ -89,7 +89,9 @@ func Open(o Options) (*Store, error) {
 }
 
 // Close answers the calls in flight, then releases the file. Calls that come
-// later get ErrClosed; closing again does nothing.
+// later get ErrClosed; closing again does nothing. It returns ErrDamaged if
+// damage has left the file beyond closing: then only the end of the process
+// releases it.
 func (s *Store) Close() (err error) {
 	s.shutdown.Do(func() { err = s.close() })
 	return err
@@ -107,9 +109,7 @@ func (s *Store) close() error {
 	case <-s.dead:
 	}
 	if s.isDead() {
-		// bbolt would wait for its own lost locks; the file's lock ends with its
-		// descriptor.
-		return s.file.Close()
+		return wrap("close", s.cause) // bbolt would wait for its own lost locks
 	}
 	return s.db.Close()
 }

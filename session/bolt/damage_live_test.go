@@ -2,7 +2,6 @@ package bolt_test
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -70,14 +69,6 @@ func TestDamagedWhileRunning(t *testing.T) {
 				p.loadAndUse(t.Context(), s)
 			})
 			finishes(t, "Close", func() { _ = s.Close() })
-			// The lock is gone with the store, whatever state it was in.
-			finishes(t, "Open", func() {
-				if s, err := bolt.Open(bolt.Options{Path: path}); err == nil {
-					_ = s.Close()
-				} else if !errors.Is(err, bolt.ErrDamaged) {
-					t.Errorf("Open: %v, want ErrDamaged or no error", err)
-				}
-			})
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -121,25 +122,26 @@ func (s *Store) attach(o Options, readOnly bool) error {
 			return f, err
 		},
 	})
+	var errno syscall.Errno
 	switch {
+	case err == nil:
 	case errors.Is(err, berrors.ErrTimeout):
 		return ErrLocked
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
-		return fmt.Errorf("%w (%w)", ErrDamaged, err)
-	case err != nil:
+	case s.file == nil, errors.As(err, &errno):
 		return err
+	default: // whatever else bbolt has to say is about the content
+		return fmt.Errorf("%w (%w)", ErrDamaged, err)
 	}
 	s.db = db
 	return nil
 }
 
-// guard runs fn and turns panics and faults into ErrDamaged. It then lets go of
-// the file, which bbolt in its panic did not.
+// guard runs fn and turns panics and faults into ErrDamaged. bbolt keeps its
+// lock on the file then, until the process ends.
 func (s *Store) guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			_ = s.file.Close()
 			err = fmt.Errorf("%w (%.200s)", ErrDamaged, fmt.Sprint(p))
 		}
 	}()
