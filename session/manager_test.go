@@ -251,3 +251,33 @@ func TestOnce(t *testing.T) {
 		want(t, "after its time", use(), true)
 	})
 }
+
+// J5: keys that do not belong to the store are noticed at the start, and nothing
+// is changed by that; rotated keys are followed.
+func TestUnlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, next, foreign := session.NewKey(), session.NewKey(), session.NewKey()
+		r := newRoom(t, func(r *room) { r.keys = keyring(t, old) })
+		for _, tt := range []struct {
+			name string
+			keys []string
+			ok   bool
+		}{
+			{"first start", []string{old}, true},
+			{"again", []string{old}, true},
+			{"another key", []string{foreign}, false},
+			{"several others", []string{foreign, next}, false},
+			{"rotated", []string{next, old}, true},
+			{"the old key gone", []string{next}, true},
+			{"the new key gone", []string{old}, false},
+		} {
+			r.keys = keyring(t, tt.keys...)
+			r.restart()
+			err := r.Unlock(t.Context())
+			if (err == nil) != tt.ok || err != nil && !errors.Is(err, session.ErrWrongKeys) {
+				t.Errorf("%s: got %v, want ok: %v", tt.name, err, tt.ok)
+			}
+			time.Sleep(24 * time.Hour) // no sweep takes the probe away
+		}
+	})
+}

@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"proxy":         {"session"},
 	"web":           {"session", "session/oidc"},
 	"internal/demo": {},
+	"bench":         {"internal/demo"},
 	"cmd/cloakroom": {"session", "session/bolt", "session/oidc", "proxy", "web", "internal/demo"},
 }
 

@@ -27,6 +27,10 @@ func (c *checkCmd) Run(env *environment) error {
 	}
 	env.say("%s: ok", c.Config)
 	env.say("  %s", summary(cfg))
+	for i, p := range cfg.Providers {
+		env.say("  register at %s: redirect URI %s%s, post-logout redirect URI %s%s",
+			p.Name, origin(cfg), callbackPath(cfg, i), origin(cfg), logoutPath(cfg))
+	}
 	return nil
 }
 

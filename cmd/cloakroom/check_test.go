@@ -68,7 +68,8 @@ func TestCheckIsContent(t *testing.T) {
 	if r.code != 0 || r.stderr != "" {
 		t.Fatalf("check = exit %d, %q, want exit 0 and no complaint", r.code, r.stderr)
 	}
-	want := "config.yaml: ok\n  https://app.example.com on 127.0.0.1:8080; 1 provider (main); 1 route; files from dist\n"
+	want := "config.yaml: ok\n  https://app.example.com on 127.0.0.1:8080; 1 provider (main); 1 route; files from dist\n" +
+		"  register at main: redirect URI https://app.example.com/bff/callback, post-logout redirect URI https://app.example.com/bff/logout/callback\n"
 	if r.stdout != want {
 		t.Errorf("check said %q, want %q", r.stdout, want)
 	}

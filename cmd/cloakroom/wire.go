@@ -34,7 +34,7 @@ type app struct {
 // wire makes an app of cfg. spa replaces the files of cfg.SPA.Dir unless it is
 // nil. Whoever gets an app closes it.
 func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
-	keys, err := openKeyring(cfg.KeysFile)
+	keys, err := openKeyring(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +59,11 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 			Streams: cfg.Limits.StreamsPerSession,
 		},
 	})
+	if err := a.manager.Unlock(context.Background()); errors.Is(err, session.ErrWrongKeys) {
+		return nil, wrongKeys(cfg)
+	} else if err != nil {
+		return nil, err
+	}
 	if spa == nil && cfg.SPA.Dir != "" {
 		if a.root, err = os.OpenRoot(cfg.SPA.Dir); err != nil {
 			return nil, fmt.Errorf("spa.dir: %w", err)
@@ -82,19 +87,32 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 	return a, err
 }
 
-// openKeyring reads the key file, or makes one with a first key: 0600.
-func openKeyring(file string) (*session.Keyring, error) {
-	keys, err := readKeyring(file)
+// openKeyring reads the key file. At the very first start, when there is no
+// store either, it makes one with a first key: 0600.
+func openKeyring(cfg *Config) (*session.Keyring, error) {
+	keys, err := readKeyring(cfg.KeysFile)
 	if !errors.Is(err, os.ErrNotExist) {
 		return keys, err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	if info, err := os.Stat(cfg.Store.Bolt.Path); err == nil && info.Size() > 0 {
+		return nil, wrongKeys(cfg)
+	}
+	if err := os.MkdirAll(filepath.Dir(cfg.KeysFile), 0o700); err != nil {
 		return nil, err
 	}
-	if _, err := addKey(file); err != nil {
+	if _, err := addKey(cfg.KeysFile); err != nil {
 		return nil, err
 	}
-	return readKeyring(file)
+	return readKeyring(cfg.KeysFile)
+}
+
+// wrongKeys says that the keys and the store do not belong together. Going on
+// would sign out every user.
+func wrongKeys(cfg *Config) error {
+	return hinted{
+		fmt.Errorf("the keys in %s do not open %s", cfg.KeysFile, cfg.Store.Bolt.Path),
+		"restore the key file that was used with this store; if it is lost, move the store aside: everybody signs in again",
+	}
 }
 
 // providers makes a client of each configured provider. The first one's
@@ -109,7 +127,7 @@ func (a *app) providers() ([]web.Provider, error) {
 			Name: p.Name, Issuer: p.Issuer, ClientID: p.ClientID, Auth: p.Auth, ClientSecret: p.ClientSecret,
 			RedirectURL: origin(a.cfg) + callback, Scopes: p.Scopes, Params: p.Params, Claims: p.Claims,
 			TrustedAudiences: p.TrustedAudiences, Resource: p.Resource, Revoke: p.Revoke, LogoutHint: p.LogoutHint,
-			PostLogoutRedirectURL: origin(a.cfg) + a.cfg.BasePath + "/logout/callback",
+			PostLogoutRedirectURL: origin(a.cfg) + logoutPath(a.cfg),
 			TokenTimeout:          p.TokenTimeout, Log: a.log,
 		}
 		var err error
@@ -152,6 +170,9 @@ func callbackPath(cfg *Config, i int) string {
 	}
 	return path
 }
+
+// logoutPath is the path to which providers send the browser after a logout.
+func logoutPath(cfg *Config) string { return cfg.BasePath + "/logout/callback" }
 
 func origin(cfg *Config) string { return cfg.PublicURL.Scheme + "://" + cfg.PublicURL.Host }
 
