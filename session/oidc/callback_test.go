@@ -117,7 +117,6 @@ func TestCallbackError(t *testing.T) {
 
 // B13, C7: whatever comes back, the code is sent once.
 func TestRedeemOnce(t *testing.T) {
-	reply := func(status int, body string) demo.Fault { return demo.Fault{Reply: demo.JSONReply(status, body)} }
 	tests := []struct {
 		name   string
 		fault  demo.Fault

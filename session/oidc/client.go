@@ -96,7 +96,5 @@ func newTransport(cfg *Config) *http.Transport {
 		Protocols:              &protocols,
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		// What is not unpacked can't be a bomb.
-		DisableCompression: true,
 	}
 }

@@ -16,6 +16,10 @@ import (
 // maxBody is the most that is read of any answer of a provider.
 const maxBody = 1 << 20
 
+// identity, as the Accept-Encoding of every call, also keeps net/http from
+// unpacking answers: what is not unpacked can't be a bomb.
+const identity = "identity"
+
 // errTooBig means that an answer went on past maxBody.
 var errTooBig = errors.New("answer is too big")
 
@@ -37,7 +41,7 @@ func getJSON(ctx context.Context, client *http.Client, url string, bearer sessio
 		return nil, errors.New("address is not usable")
 	}
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("Accept-Encoding", identity)
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer.Reveal())
 	}

@@ -36,7 +36,7 @@ type capture struct {
 
 // VerifySignature implements go-oidc's KeySet.
 func (v *capture) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
-	jws, err := jose.ParseSigned(raw, signingAlgs)
+	jws, err := jose.ParseSignedCompact(raw, signingAlgs)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func signatureError(raw string, err error) error {
 	case err != nil:
 		return unavailable("keys_unreachable", err)
 	}
-	if _, err := jose.ParseSigned(raw, signingAlgs); errors.As(err, &alg) {
+	if _, err := jose.ParseSignedCompact(raw, signingAlgs); errors.As(err, &alg) {
 		return refuse(ErrToken, "alg_refused")
 	}
 	return refuse(ErrToken, "malformed_token")

@@ -33,67 +33,67 @@ func header(name string, value any) demo.Fault {
 	return demo.Fault{EditHeader: func(h map[string]any) { h[name] = value }}
 }
 
-// A5, B6, H5: none of these may sign anybody in.
+// refusedIDTokens are tokens that may not sign anybody in, and why.
+var refusedIDTokens = []struct {
+	name   string
+	fault  demo.Fault
+	reason string
+}{
+	{"alg none", demo.Fault{Forge: demo.ForgeNone}, "alg_refused"},
+	{"HMAC with the client secret", demo.Fault{Forge: demo.ForgeHMACSecret}, "alg_refused"},
+	{"HMAC with the public key", demo.Fault{Forge: demo.ForgeHMACPublic}, "alg_refused"},
+	{"signed by another key", demo.Fault{Forge: demo.ForgeForeignKey}, "bad_signature"},
+	{"signed by a key nobody published", demo.Fault{Forge: demo.ForgeUnknownKid}, "unknown_key"},
+	{"signature over something else", demo.Fault{Forge: demo.ForgeSignature}, "bad_signature"},
+	{"alg of another key type", header("alg", "RS256"), "bad_signature"},
+	{"alg in lower case", header("alg", "es256"), "alg_refused"},
+	{"header brings its own key", demo.Fault{Forge: demo.ForgeUnknownKid, EditHeader: func(h map[string]any) { h["jku"] = "http://127.0.0.1:1/keys" }}, "unknown_key"},
+	{"header demands an extension", header("crit", []string{"x"}), "bad_signature"},
+
+	{"another issuer", set("iss", "https://evil.example"), "iss_mismatch"},
+	{"issuer with a slash", demo.Fault{EditIDToken: func(c map[string]any) { c["iss"] = c["iss"].(string) + "/" }}, "iss_mismatch"},
+	{"no issuer", set("iss", nil), "iss_mismatch"},
+	{"another audience", set("aud", "other"), "aud_mismatch"},
+	{"no audience", set("aud", nil), "aud_mismatch"},
+	{"empty audience", set("aud", []string{}), "aud_mismatch"},
+	{"an audience that is a number", set("aud", 7), "malformed_token"},
+	{"an audience too many", set("aud", []string{clientID, "other"}), "aud_untrusted"},
+	{"issued to another party", set("azp", "other"), "azp_mismatch"},
+	{"issued to nobody", set("azp", ""), "azp_mismatch"},
+
+	{"no subject", set("sub", nil), "sub_missing"},
+	{"empty subject", set("sub", ""), "sub_missing"},
+	{"subject in capitals only", demo.Fault{EditIDToken: func(c map[string]any) { c["SUB"] = c["sub"]; delete(c, "sub") }}, "sub_missing"},
+	{"subject that is a number", set("sub", 1001), "malformed_token"},
+	{"endless subject", set("sub", strings.Repeat("x", 256)), "malformed_token"},
+
+	{"expired", at("exp", -11*time.Second), "token_expired"},
+	{"no expiry", set("exp", nil), "token_expired"},
+	{"expiry beyond time", set("exp", 1e300), "token_expired"},
+	{"not valid yet", at("nbf", 30*time.Second), "token_not_yet_valid"},
+	{"nbf that is a word", set("nbf", "soon"), "token_not_yet_valid"},
+	{"from the future", at("iat", 2*time.Minute), "iat_refused"},
+	{"older than the request", at("iat", -time.Hour), "iat_refused"},
+	{"no iat", set("iat", nil), "iat_refused"},
+	{"signed in tomorrow", at("auth_time", 24*time.Hour), "auth_time_refused"},
+
+	{"another nonce", set("nonce", "x"), "nonce_mismatch"},
+	{"no nonce", set("nonce", nil), "nonce_mismatch"},
+	{"empty nonce", set("nonce", ""), "nonce_mismatch"},
+	{"hash of another access token", set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), "at_hash_mismatch"},
+	{"claim names without sources", set("_claim_names", map[string]string{"address": "elsewhere"}), "malformed_token"},
+	{"not a JWT", demo.Fault{EditToken: func(m map[string]any) { m["id_token"] = "x.y" }}, "malformed_token"},
+	{"payload replaced", demo.Fault{EditToken: func(m map[string]any) {
+		parts := strings.Split(m["id_token"].(string), ".")
+		m["id_token"] = parts[0] + ".e30." + parts[2]
+	}}, "bad_signature"},
+	{"no ID token", demo.Fault{EditToken: func(m map[string]any) { delete(m, "id_token") }}, "malformed_answer"},
+}
+
+// A5, B6, H5
 func TestIDTokenRefused(t *testing.T) {
-	both := func(claims map[string]any) { claims["aud"] = []string{clientID, "other"} }
-
-	tests := []struct {
-		name   string
-		fault  demo.Fault
-		reason string
-	}{
-		{"alg none", demo.Fault{Forge: demo.ForgeNone}, "alg_refused"},
-		{"HMAC with the client secret", demo.Fault{Forge: demo.ForgeHMACSecret}, "alg_refused"},
-		{"HMAC with the public key", demo.Fault{Forge: demo.ForgeHMACPublic}, "alg_refused"},
-		{"signed by another key", demo.Fault{Forge: demo.ForgeForeignKey}, "bad_signature"},
-		{"signed by a key nobody published", demo.Fault{Forge: demo.ForgeUnknownKid}, "unknown_key"},
-		{"signature over something else", demo.Fault{Forge: demo.ForgeSignature}, "bad_signature"},
-		{"alg of another key type", header("alg", "RS256"), "bad_signature"},
-		{"alg in lower case", header("alg", "es256"), "alg_refused"},
-		{"header brings its own key", demo.Fault{Forge: demo.ForgeUnknownKid, EditHeader: func(h map[string]any) { h["jku"] = "http://127.0.0.1:1/keys" }}, "unknown_key"},
-		{"header demands an extension", header("crit", []string{"x"}), "bad_signature"},
-
-		{"another issuer", set("iss", "https://evil.example"), "iss_mismatch"},
-		{"issuer with a slash", demo.Fault{EditIDToken: func(c map[string]any) { c["iss"] = c["iss"].(string) + "/" }}, "iss_mismatch"},
-		{"no issuer", set("iss", nil), "iss_mismatch"},
-		{"another audience", set("aud", "other"), "aud_mismatch"},
-		{"no audience", set("aud", nil), "aud_mismatch"},
-		{"empty audience", set("aud", []string{}), "aud_mismatch"},
-		{"an audience that is a number", set("aud", 7), "malformed_token"},
-		{"an audience too many", demo.Fault{EditIDToken: both}, "aud_untrusted"},
-		{"issued to another party", set("azp", "other"), "azp_mismatch"},
-		{"issued to nobody", set("azp", ""), "azp_mismatch"},
-
-		{"no subject", set("sub", nil), "sub_missing"},
-		{"empty subject", set("sub", ""), "sub_missing"},
-		{"subject in capitals only", demo.Fault{EditIDToken: func(c map[string]any) { c["SUB"] = c["sub"]; delete(c, "sub") }}, "sub_missing"},
-		{"subject that is a number", set("sub", 1001), "malformed_token"},
-		{"endless subject", set("sub", strings.Repeat("x", 256)), "malformed_token"},
-
-		{"expired", at("exp", -11*time.Second), "token_expired"},
-		{"no expiry", set("exp", nil), "token_expired"},
-		{"expiry beyond time", set("exp", 1e300), "token_expired"},
-		{"not valid yet", at("nbf", 30*time.Second), "token_not_yet_valid"},
-		{"nbf that is a word", set("nbf", "soon"), "token_not_yet_valid"},
-		{"from the future", at("iat", 2*time.Minute), "iat_refused"},
-		{"older than the request", at("iat", -time.Hour), "iat_refused"},
-		{"no iat", set("iat", nil), "iat_refused"},
-		{"signed in tomorrow", at("auth_time", 24*time.Hour), "auth_time_refused"},
-
-		{"another nonce", set("nonce", "x"), "nonce_mismatch"},
-		{"no nonce", set("nonce", nil), "nonce_mismatch"},
-		{"empty nonce", set("nonce", ""), "nonce_mismatch"},
-		{"hash of another access token", set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), "at_hash_mismatch"},
-		{"claim names without sources", set("_claim_names", map[string]string{"address": "elsewhere"}), "malformed_token"},
-		{"not a JWT", demo.Fault{EditToken: func(m map[string]any) { m["id_token"] = "x.y" }}, "malformed_token"},
-		{"payload replaced", demo.Fault{EditToken: func(m map[string]any) {
-			parts := strings.Split(m["id_token"].(string), ".")
-			m["id_token"] = parts[0] + ".e30." + parts[2]
-		}}, "bad_signature"},
-		{"no ID token", demo.Fault{EditToken: func(m map[string]any) { delete(m, "id_token") }}, "malformed_answer"},
-	}
 	b := newBench(t)
-	for _, tt := range tests {
+	for _, tt := range refusedIDTokens {
 		t.Run(tt.name, func(t *testing.T) {
 			b.t = t
 			b.advance(time.Minute) // past the pause after an unknown key

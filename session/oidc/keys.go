@@ -185,7 +185,7 @@ func fetchKeys(ctx context.Context, client *http.Client, url string) ([]jose.JSO
 }
 
 func usable(key jose.JSONWebKey) bool {
-	if !key.Valid() || !key.IsPublic() || (key.Use != "" && key.Use != "sig") {
+	if !key.Valid() || (key.Use != "" && key.Use != "sig") {
 		return false
 	}
 	switch k := key.Key.(type) {

@@ -40,7 +40,7 @@ func TestMetadataRefused(t *testing.T) {
 		{"null", demo.Fault{Reply: demo.JSONReply(200, "null")}, "JSON"},
 		{"404", demo.Fault{Reply: demo.JSONReply(404, "{}")}, "status 404"},
 		{"a redirect", demo.Fault{Reply: demo.RedirectReply(302, "/elsewhere")}, "status 302"},
-		{"no end", demo.Fault{Reply: &demo.Reply{Body: []byte("{"), Fill: 1 << 30}}, "too big"},
+		{"no end", demo.Fault{Reply: &demo.Reply{Body: []byte("{"), Fill: 1 << 40}}, "too big"},
 		{"cut off", demo.Fault{DropAfter: true}, "connection closed"},
 	}
 	for _, tt := range tests {
@@ -140,85 +140,6 @@ func TestMetadataMoves(t *testing.T) {
 				t.Errorf("the new place got %d calls, want none", hits)
 			}
 		})
-	}
-}
-
-// H6: unknown keys cannot make us hammer the provider.
-func TestKeyFlood(t *testing.T) {
-	b := newBench(t)
-	b.signIn()
-	b.idp.SetFaults(demo.Faults{Code: demo.Fault{Forge: demo.ForgeUnknownKid}})
-	for range 20 {
-		_, err := b.finish(oidc.Params{})
-		refused(t, err, oidc.ErrToken, "unknown_key")
-	}
-	if n := len(b.idp.Calls("jwks")); n != 2 {
-		t.Errorf("key fetches = %d, want the sign-in's and one more", n)
-	}
-	b.advance(10 * time.Second)
-	_, err := b.finish(oidc.Params{})
-	refused(t, err, oidc.ErrToken, "unknown_key")
-	if n := len(b.idp.Calls("jwks")); n != 3 {
-		t.Errorf("key fetches after the pause = %d, want 3", n)
-	}
-}
-
-// H6: a new key is found at once, several times in a row, and what the
-// provider dropped is dropped.
-func TestKeyRollover(t *testing.T) {
-	b := newBench(t)
-	for range 3 {
-		b.signIn()
-		b.idp.RotateKeys(true)
-	}
-	b.signIn()
-	if n := len(b.idp.Calls("jwks")); n != 4 {
-		t.Errorf("key fetches = %d, want 4", n)
-	}
-}
-
-// A provider whose keys have no ids rolls them over all the same.
-func TestKeyRolloverWithoutIDs(t *testing.T) {
-	b := newBench(t)
-	b.idp.SetFaults(demo.Faults{Code: demo.Fault{EditHeader: func(h map[string]any) { delete(h, "kid") }}})
-	b.signIn()
-	b.idp.RotateKeys(true)
-	b.signIn()
-}
-
-// The key endpoint is down: that is no judgement of the token.
-func TestKeysUnreachable(t *testing.T) {
-	for name, fault := range map[string]demo.Fault{
-		"down":         {Reply: demo.JSONReply(503, "")},
-		"HTML":         {Reply: &demo.Reply{Body: []byte("<html>")}},
-		"no keys":      {Reply: demo.JSONReply(200, `{"keys":[]}`)},
-		"keys of none": {Reply: demo.JSONReply(200, `{}`)},
-		"secret keys":  {Reply: demo.JSONReply(200, `{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`)},
-		"broken keys":  {Reply: demo.JSONReply(200, `{"keys":[{"kty":"RSA","n":"x"},7]}`)},
-		"no end":       {Reply: &demo.Reply{Body: []byte("{"), Fill: 1 << 30}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
-			b.idp.SetFaults(demo.Faults{JWKS: fault})
-			_, err := b.finish(oidc.Params{})
-			unavailable(t, err, "keys_unreachable")
-
-			b.idp.SetFaults(demo.Faults{})
-			b.advance(10 * time.Second)
-			b.signIn()
-		})
-	}
-}
-
-// Keys from an hour ago serve while the provider does not answer.
-func TestOldKeysServe(t *testing.T) {
-	b := newBench(t)
-	b.signIn()
-	b.advance(2 * time.Hour)
-	b.idp.SetFaults(demo.Faults{JWKS: demo.Fault{Reply: demo.JSONReply(503, "")}})
-	b.signIn()
-	if n := len(b.idp.Calls("jwks")); n != 2 {
-		t.Errorf("key fetches = %d, want 2", n)
 	}
 }
 

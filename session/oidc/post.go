@@ -35,7 +35,7 @@ func (c *Client) post(ctx context.Context, m *metadata, endpoint string, form ur
 	header := http.Header{
 		"Content-Type":    {"application/x-www-form-urlencoded"},
 		"Accept":          {"application/json"},
-		"Accept-Encoding": {"identity"},
+		"Accept-Encoding": {identity},
 	}
 	if err := c.auth.apply(form, header, m); err != nil {
 		return nil, notSent{err}

@@ -112,7 +112,7 @@ func TestAssertion(t *testing.T) {
 
 func checkAssertion(t *testing.T, b *bench, call demo.Call, seen map[string]bool) {
 	t.Helper()
-	jws, err := jose.ParseSigned(call.Form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.ES256, jose.PS256, jose.EdDSA})
+	jws, err := jose.ParseSignedCompact(call.Form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.ES256, jose.PS256, jose.EdDSA})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +165,22 @@ func TestPrivateKeyRefused(t *testing.T) {
 				t.Error("New accepts the key")
 			}
 		})
+	}
+}
+
+// C8: no call asks for a compressed answer, so none is unpacked.
+func TestNothingIsUnpacked(t *testing.T) {
+	b := newBench(t)
+	s := b.signIn()
+	if _, err := b.renew(s); err != nil {
+		t.Fatalf("Renew: %v", err)
+	}
+	for _, endpoint := range []string{"discovery", "jwks", "code", "refresh"} {
+		for _, call := range b.idp.Calls(endpoint) {
+			if got := call.Header.Get("Accept-Encoding"); got != "identity" {
+				t.Errorf("%s: Accept-Encoding = %q, want identity", endpoint, got)
+			}
+		}
 	}
 }
 

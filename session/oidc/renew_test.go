@@ -63,57 +63,68 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// R2, R3, R9, R15–R17, R19, R20, C6, C7, D7: what each end of a refresh means.
-func TestRenewEnds(t *testing.T) {
-	reply := func(status int, body string) demo.Fault { return demo.Fault{Reply: demo.JSONReply(status, body)} }
-	after := func(status int, body string) demo.Fault { return demo.Fault{ReplyAfter: demo.JSONReply(status, body)} }
-	tests := []struct {
-		name    string
-		fault   demo.Fault
-		kind    error // nil: try again later
-		reason  string
-		salvage session.Secret
-	}{
-		{"invalid_grant", demo.Fault{Error: "invalid_grant", ErrorDescription: "<b>"}, session.ErrRefused, "invalid_grant", ""},
-		{"invalid_grant with 403", reply(403, `{"error":"invalid_grant"}`), session.ErrRefused, "invalid_grant", ""},
-		{"invalid_grant with 401", reply(401, `{"error":"invalid_grant"}`), session.ErrRefused, "invalid_grant", ""},
-		{"invalid_grant with 500", reply(500, `{"error":"invalid_grant"}`), nil, "provider_failed", ""},
-		{"invalid_grant with 429", reply(429, `{"error":"invalid_grant"}`), nil, "provider_busy", ""},
-		{"invalid_client", demo.Fault{Error: "invalid_client"}, nil, "client_refused", ""},
-		{"unauthorized_client", demo.Fault{Error: "unauthorized_client"}, nil, "client_refused", ""},
-		{"401 without a body", reply(401, ""), nil, "client_refused", ""},
-		{"invalid_scope", demo.Fault{Error: "invalid_scope"}, nil, "request_refused", ""},
-		{"invalid_request", demo.Fault{Error: "invalid_request"}, nil, "request_refused", ""},
-		{"unsupported_grant_type", demo.Fault{Error: "unsupported_grant_type"}, nil, "request_refused", ""},
-		{"an error nobody knows", reply(400, `{"error":"<script>"}`), nil, "request_refused", ""},
-		{"400 of a proxy", reply(400, `<html>invalid_grant</html>`), nil, "request_refused", ""},
-		{"404", reply(404, ``), nil, "request_refused", ""},
-		{"temporarily_unavailable", demo.Fault{Error: "temporarily_unavailable"}, nil, "provider_failed", ""},
-		{"500", reply(500, ``), nil, "provider_failed", ""},
-		{"503 after it acted", after(503, ``), nil, "provider_failed", ""},
-		{"429", reply(429, ``), nil, "provider_busy", ""},
-		{"302", demo.Fault{Reply: demo.RedirectReply(302, "/login")}, nil, "provider_redirected", ""},
+// reply returns a fault that answers without acting, after one that answers
+// once the provider has acted.
+func reply(status int, body string) demo.Fault {
+	return demo.Fault{Reply: demo.JSONReply(status, body)}
+}
 
-		{"connection cut before it acted", demo.Fault{DropBefore: true}, session.ErrAmbiguous, "no_answer", ""},
-		{"connection cut after it acted", demo.Fault{DropAfter: true}, session.ErrAmbiguous, "no_answer", ""},
-		{"HTML", after(200, `<html>`), session.ErrAmbiguous, "malformed_answer", ""},
-		{"nothing", after(200, ``), session.ErrAmbiguous, "malformed_answer", ""},
-		{"null", after(200, `null`), session.ErrAmbiguous, "malformed_answer", ""},
-		{"a list", after(200, `[{"refresh_token":"rt"}]`), session.ErrAmbiguous, "malformed_answer", ""},
-		{"an error with 200", after(200, `{"error":"invalid_grant"}`), session.ErrAmbiguous, "malformed_answer", ""},
-		{"tokens with 201", after(201, `{"access_token":"a","token_type":"Bearer","refresh_token":"rt"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
-		{"no access token", after(200, `{"refresh_token":"rt","token_type":"Bearer"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
-		{"empty access token", after(200, `{"access_token":"","refresh_token":"rt","token_type":"Bearer"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
-		{"another token type", after(200, `{"access_token":"a","refresh_token":"rt","token_type":"mac"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
-		{"access token with a line break", after(200, `{"access_token":"a\nb","refresh_token":"rt","token_type":"Bearer"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
-		{"cut off behind the refresh token", after(200, `{"refresh_token":"rt","access_token":"a`), session.ErrAmbiguous, "malformed_answer", "rt"},
-		{"cut off within the refresh token", after(200, `{"access_token":"a","refresh_token":"rt`), session.ErrAmbiguous, "malformed_answer", ""},
-		{"refresh token one level down", after(200, `{"x":{"refresh_token":"rt"}`), session.ErrAmbiguous, "malformed_answer", ""},
-		{"connection cut in the body", demo.Fault{ReplyAfter: &demo.Reply{Body: []byte(`{"refresh_token":"rt","acc`), Truncate: true}}, session.ErrAmbiguous, "malformed_answer", "rt"},
-		{"endless", demo.Fault{ReplyAfter: &demo.Reply{Body: []byte(`{"refresh_token":"rt"`), Fill: 1 << 30}}, session.ErrAmbiguous, "malformed_answer", "rt"},
-		{"compressed without being asked", demo.Fault{ReplyAfter: &demo.Reply{Body: []byte(`{}`), Fill: 8 << 20, Gzip: true}}, session.ErrAmbiguous, "malformed_answer", ""},
-	}
-	for _, tt := range tests {
+func after(status int, body string) demo.Fault {
+	return demo.Fault{ReplyAfter: demo.JSONReply(status, body)}
+}
+
+// refreshEnds are the ways a refresh can end other than well, and what each
+// means for the session.
+var refreshEnds = []struct {
+	name    string
+	fault   demo.Fault
+	kind    error // nil: try again later
+	reason  string
+	salvage session.Secret
+}{
+	{"invalid_grant", demo.Fault{Error: "invalid_grant", ErrorDescription: "<b>"}, session.ErrRefused, "invalid_grant", ""},
+	{"invalid_grant with 403", reply(403, `{"error":"invalid_grant"}`), session.ErrRefused, "invalid_grant", ""},
+	{"invalid_grant with 401", reply(401, `{"error":"invalid_grant"}`), session.ErrRefused, "invalid_grant", ""},
+	{"invalid_grant with 500", reply(500, `{"error":"invalid_grant"}`), nil, "provider_failed", ""},
+	{"invalid_grant with 429", reply(429, `{"error":"invalid_grant"}`), nil, "provider_busy", ""},
+	{"invalid_client", demo.Fault{Error: "invalid_client"}, nil, "client_refused", ""},
+	{"unauthorized_client", demo.Fault{Error: "unauthorized_client"}, nil, "client_refused", ""},
+	{"401 without a body", reply(401, ""), nil, "client_refused", ""},
+	{"invalid_scope", demo.Fault{Error: "invalid_scope"}, nil, "request_refused", ""},
+	{"invalid_request", demo.Fault{Error: "invalid_request"}, nil, "request_refused", ""},
+	{"unsupported_grant_type", demo.Fault{Error: "unsupported_grant_type"}, nil, "request_refused", ""},
+	{"an error nobody knows", reply(400, `{"error":"<script>"}`), nil, "request_refused", ""},
+	{"400 of a proxy", reply(400, `<html>invalid_grant</html>`), nil, "request_refused", ""},
+	{"404", reply(404, ``), nil, "request_refused", ""},
+	{"temporarily_unavailable", demo.Fault{Error: "temporarily_unavailable"}, nil, "provider_failed", ""},
+	{"500", reply(500, ``), nil, "provider_failed", ""},
+	{"503 after it acted", after(503, ``), nil, "provider_failed", ""},
+	{"429", reply(429, ``), nil, "provider_busy", ""},
+	{"302", demo.Fault{Reply: demo.RedirectReply(302, "/login")}, nil, "provider_redirected", ""},
+
+	{"connection cut before it acted", demo.Fault{DropBefore: true}, session.ErrAmbiguous, "no_answer", ""},
+	{"connection cut after it acted", demo.Fault{DropAfter: true}, session.ErrAmbiguous, "no_answer", ""},
+	{"HTML", after(200, `<html>`), session.ErrAmbiguous, "malformed_answer", ""},
+	{"nothing", after(200, ``), session.ErrAmbiguous, "malformed_answer", ""},
+	{"null", after(200, `null`), session.ErrAmbiguous, "malformed_answer", ""},
+	{"a list", after(200, `[{"refresh_token":"rt"}]`), session.ErrAmbiguous, "malformed_answer", ""},
+	{"an error with 200", after(200, `{"error":"invalid_grant"}`), session.ErrAmbiguous, "malformed_answer", ""},
+	{"tokens with 201", after(201, `{"access_token":"a","token_type":"Bearer","refresh_token":"rt"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
+	{"no access token", after(200, `{"refresh_token":"rt","token_type":"Bearer"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
+	{"empty access token", after(200, `{"access_token":"","refresh_token":"rt","token_type":"Bearer"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
+	{"another token type", after(200, `{"access_token":"a","refresh_token":"rt","token_type":"mac"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
+	{"access token with a line break", after(200, `{"access_token":"a\nb","refresh_token":"rt","token_type":"Bearer"}`), session.ErrAmbiguous, "malformed_answer", "rt"},
+	{"cut off behind the refresh token", after(200, `{"refresh_token":"rt","access_token":"a`), session.ErrAmbiguous, "malformed_answer", "rt"},
+	{"cut off within the refresh token", after(200, `{"access_token":"a","refresh_token":"rt`), session.ErrAmbiguous, "malformed_answer", ""},
+	{"refresh token one level down", after(200, `{"x":{"refresh_token":"rt"}`), session.ErrAmbiguous, "malformed_answer", ""},
+	{"connection cut in the body", demo.Fault{ReplyAfter: &demo.Reply{Body: []byte(`{"refresh_token":"rt","acc`), Truncate: true}}, session.ErrAmbiguous, "malformed_answer", "rt"},
+	{"endless", demo.Fault{ReplyAfter: &demo.Reply{Body: []byte(`{"refresh_token":"rt"`), Fill: 1 << 40}}, session.ErrAmbiguous, "malformed_answer", "rt"},
+	{"compressed without being asked", demo.Fault{ReplyAfter: &demo.Reply{Body: []byte(`{}`), Fill: 8 << 20, Gzip: true}}, session.ErrAmbiguous, "malformed_answer", ""},
+}
+
+// R2, R3, R9, R15–R17, R19, R20, C6, C7, D7
+func TestRenewEnds(t *testing.T) {
+	for _, tt := range refreshEnds {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
 			s := b.signIn()

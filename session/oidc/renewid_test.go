@@ -118,6 +118,22 @@ func TestTokenAnswer(t *testing.T) {
 	}
 }
 
+// D10: what the provider said of the refresh token's end holds until it says
+// something else: rotation does not restart that clock.
+func TestRefreshExpiresStays(t *testing.T) {
+	b := newBench(t)
+	b.idp.SetFaults(demo.Faults{Code: demo.Fault{EditToken: func(m map[string]any) { m["refresh_expires_in"] = 1800 }}})
+	s := b.signIn()
+	b.advance(time.Minute)
+	next, err := b.renew(s)
+	if err != nil {
+		t.Fatalf("Renew: %v", err)
+	}
+	if got, want := next.RefreshExpires, s.Tokens.Obtained.Add(30*time.Minute); !got.Equal(want) {
+		t.Errorf("refresh token ends %v, want %v", got, want)
+	}
+}
+
 // RFC 6749, 5.1: no scope in the answer to the code means the one asked for.
 func TestSignInWithoutScope(t *testing.T) {
 	b := newBench(t, func(_ *demo.ProviderConfig, cfg *oidc.Config) { cfg.Scopes = []string{"openid", "email"} })
