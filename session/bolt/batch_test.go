@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/cloakroom/cloakroom/session"
 	"github.com/cloakroom/cloakroom/session/bolt"
@@ -195,28 +194,3 @@ func TestCloseDrains(t *testing.T) {
 	f.wantNone(99)
 }
 
-// The cost of a sweep is that of what has expired: a hundred times as many
-// sessions take the same number of pages, but for the depth of the tree.
-func TestSweepCost(t *testing.T) {
-	cost := func(live int) int64 {
-		s := openStore(t)
-		f := fixture{t, s}
-		var wg sync.WaitGroup
-		for i := range live {
-			wg.Go(func() { f.create(i, filing()) })
-		}
-		wg.Wait()
-		for i := range 10 {
-			f.create(20_000+i, session.Filing{Expires: at(-time.Hour), Until: at(time.Hour)})
-		}
-		before := s.Stats().TxStats
-		f.sweep(start, 100, 10)
-		after := s.Stats().TxStats
-		return after.GetNodeCount() - before.GetNodeCount()
-	}
-	few, many := cost(60), cost(6000)
-	if many > few+60 {
-		t.Errorf("sweeping 10 sessions of 6000 read %d nodes, of 60 %d: want about the same", many, few)
-	}
-	t.Logf("nodes: %d of 60 sessions, %d of 6000", few, many)
-}

@@ -138,6 +138,8 @@ func finishes(t *testing.T, what string, fn func()) {
 	}
 }
 
+const renumbered = "another page renumbered"
+
 // damage is something that happens to one page of a file.
 type damage struct {
 	name string
@@ -163,7 +165,7 @@ func damages(rnd *rand.Rand, content []byte) []damage {
 		{"cut off before", func(b []byte, id int) []byte { return b[:id*pageSize] }},
 		{"cut off within", func(b []byte, id int) []byte { return b[:id*pageSize+100] }},
 		{"another page", func(b []byte, id int) []byte { copy(pageOf(b, id), other()); return b }},
-		{"another page renumbered", func(b []byte, id int) []byte { copy(pageOf(b, id)[8:], other()[8:]); return b }},
+		{renumbered, func(b []byte, id int) []byte { copy(pageOf(b, id)[8:], other()[8:]); return b }},
 		{"bit of the header flipped", flip(0, 16)},
 		{"bit of the first elements flipped", flip(16, 80)},
 		{"bit flipped", flip(16, pageSize)},
@@ -204,8 +206,10 @@ func TestDamagedFile(t *testing.T) {
 			opened++
 			finishes(t, what, func() {
 				// An empty file is a new store. Without the newer meta page the last
-				// commit is gone, as if the process had died in it.
-				if lost := p.exercise(t, s); lost > 6 && id >= 2 {
+				// commit is gone, as if the process had died in it. And nobody can
+				// tell that a page is another's if it has the right number.
+				lost := p.exercise(t, s)
+				if lost > 6 && id >= 2 && damage.name != renumbered {
 					t.Errorf("%s: %d sessions lost and nobody told", what, lost)
 				}
 				_ = s.Close()

@@ -9,9 +9,9 @@ import (
 // pingEvery is how often, at most, Ping writes.
 const pingEvery = time.Second
 
-// probeSize is what Ping writes: more than one session needs, so that the space
-// is there that the next session will want.
-const probeSize = 32 << 10
+// probeSize is what Ping writes: more than a large session takes, with all the
+// pages that change with it, so that the next one will find the space.
+const probeSize = 128 << 10
 
 var keyProbe = []byte("probe")
 
