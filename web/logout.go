@@ -54,9 +54,12 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request, ended sessio
 	}
 	state := rand.Text()
 	location, err := p.EndSession(r.Context(), ended.Identity, session.Tokens{ID: ended.IDToken}, state)
-	if err != nil || location == "" {
+	if err != nil {
 		// The session is over all the same; that the provider's is not is its own.
 		s.log.Warn("the provider's logout can't be reached", "provider", p.Name(), "error", err)
+		return p.PostLogout, nil
+	}
+	if location == "" {
 		return p.PostLogout, nil
 	}
 	value, err := s.cookies.login[0].Encode(s.cookies.logoutName, []byte(state+" "+p.Name()))

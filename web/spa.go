@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"syscall"
 )
 
 // files serves the application's files. Its paths are in the strict form, and
@@ -35,7 +36,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, escaped strin
 		name += indexFile
 	}
 	file, info, err := s.files.open(name)
-	if errors.Is(err, fs.ErrNotExist) && wantsPage(r) && path.Ext(strings.TrimSuffix(name, "/"+indexFile)) == "" {
+	if errors.Is(err, fs.ErrNotExist) && wantsPage(r) && !namesFile(strings.TrimSuffix(name, "/"+indexFile)) {
 		name = indexFile
 		file, info, err = s.files.open(name)
 	}
@@ -85,6 +86,27 @@ func (s *Server) contentSecurityPolicy() string {
 	return policy
 }
 
+// namesFile reports whether name can't be a path of the application's own
+// router: it has an extension, or is below a hidden or well-known folder.
+func namesFile(name string) bool {
+	return path.Ext(name) != "" || strings.HasPrefix(name, ".") || strings.Contains(name, "/.")
+}
+
+// openError turns an error that only says that there is no such file into
+// fs.ErrNotExist: below a file, too long, a circle of links. One that is not the
+// system's is os.Root's own: the name leads out of the folder.
+func openError(err error) error {
+	var system syscall.Errno
+	if !errors.As(err, &system) {
+		return fs.ErrNotExist
+	}
+	switch system {
+	case syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.ELOOP:
+		return fs.ErrNotExist
+	}
+	return err
+}
+
 // open returns a regular file that is not hidden; anything else does not
 // exist.
 func (f *files) open(name string) (io.ReadSeekCloser, fs.FileInfo, error) {
@@ -97,11 +119,8 @@ func (f *files) open(name string) (io.ReadSeekCloser, fs.FileInfo, error) {
 		return nil, nil, fs.ErrNotExist
 	}
 	file, err := f.fs.Open(name)
-	if errors.Is(err, fs.ErrInvalid) {
-		return nil, nil, fs.ErrNotExist
-	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, openError(err)
 	}
 	info, err := file.Stat()
 	seeker, ok := file.(io.ReadSeekCloser)

@@ -1,0 +1,291 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom/cloakroom/internal/demo"
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// signOut posts the app's form.
+func (b *browser) signOut() *answer {
+	b.Helper()
+	return b.do(b.request("POST", "/bff/logout", "Origin", b.s.origin, "Sec-Fetch-Site", ourOrigin, "Sec-Fetch-Mode", "navigate",
+		"Sec-Fetch-Dest", "document", "Sec-Fetch-User", "?1", "Accept", "text/html"))
+}
+
+// Logout ends the session here, tells the provider, and leads the browser on to
+// end its session there (I1, I2, I3).
+func TestLogout(t *testing.T) {
+	s := newStand(t, options{})
+	b := s.signedIn(t, "alice")
+	ticket := b.cookie("session")
+	a := b.signOut().want(http.StatusSeeOther)
+	at, err := a.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := at.Query()
+	if !strings.HasPrefix(at.String(), s.providers[0].URL+"/logout?") {
+		t.Errorf("it leads to %s", at)
+	}
+	wantKeys(t, "the end-session URL", anyMap(q), "id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+	if q.Get("client_id") != clientID || q.Get("post_logout_redirect_uri") != "https://example.com/bff/logout/callback" ||
+		len(q.Get("state")) < 22 || strings.Count(q.Get("id_token_hint"), ".") != 2 {
+		t.Errorf("it leads to %v", q)
+	}
+	if b.cookie("session") != "" {
+		t.Error("the cookie is still there")
+	}
+	b.hold("__Host-session", ticket)
+	if b.user() != "" {
+		t.Error("the old ticket still opens the session")
+	}
+	b.fetch("GET", "/api/whoami").problem(http.StatusUnauthorized, "signed_out")
+	if err := s.providers[0].WaitDone("revocation", 1, 5*time.Second); err != nil {
+		t.Error(err)
+	}
+	back := b.endAt(at)
+	b.navigate(crossSite, back.String()).want(http.StatusSeeOther).leads("/bye")
+	if strings.Count(s.log.String(), `"reason":"logout"`) != 1 {
+		t.Error("the log does not say once that it was a logout")
+	}
+}
+
+func anyMap(q url.Values) map[string]any {
+	m := map[string]any{}
+	for k := range q {
+		m[k] = nil
+	}
+	return m
+}
+
+// endAt ends the session at the provider and returns where that leads.
+func (b *browser) endAt(at *url.URL) *url.URL {
+	b.Helper()
+	c := *b.idp
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := c.Get(at.String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	_ = res.Body.Close()
+	back, err := res.Location()
+	if err != nil {
+		b.Fatalf("the provider answers %s: %v", res.Status, err)
+	}
+	return back
+}
+
+// A page's own call is told where to go instead.
+func TestLogoutJSON(t *testing.T) {
+	s := newStand(t, options{})
+	b := s.signedIn(t, "alice")
+	a := b.fetch("POST", "/bff/logout").want(http.StatusOK).leads("")
+	wantKeys(t, "the answer", a.json(), "logout_url")
+	if got := a.json()["logout_url"].(string); !strings.HasPrefix(got, s.providers[0].URL+"/logout?") {
+		t.Errorf("logout_url = %s", got)
+	}
+	if a.Header.Get("Cache-Control") != "no-store" || b.user() != "" {
+		t.Errorf("headers %v", a.Header)
+	}
+	// An old browser's form and call tell themselves apart by Accept.
+	b = s.signedIn(t, "bob")
+	b.do(b.request("POST", "/bff/logout", "Origin", s.origin, "Accept", "text/html")).want(http.StatusSeeOther)
+	b = s.signedIn(t, "bob")
+	b.do(b.request("POST", "/bff/logout", "X-CSRF", "1", "Accept", "application/json")).want(http.StatusOK)
+}
+
+// Signing out twice, or without a session, is harmless, and always clears the
+// cookie.
+func TestLogoutTwice(t *testing.T) {
+	s := newStand(t, options{})
+	b := s.signedIn(t, "alice")
+	ticket := b.cookie("session")
+	b.signOut().want(http.StatusSeeOther)
+	for _, value := range []string{ticket, "nonsense", ""} {
+		if value != "" {
+			b.hold("__Host-session", value)
+		}
+		a := b.signOut().want(http.StatusSeeOther).leads("/")
+		if c := a.set("__Host-session"); c == nil || c.Value != "" || b.cookie("session") != "" {
+			t.Errorf("with %.10q the cookie is not cleared: %v", value, a.Cookies())
+		}
+	}
+	if got := b.fetch("POST", "/bff/logout").want(http.StatusOK).json()["logout_url"]; got != "/" {
+		t.Errorf("logout_url = %v, want /", got)
+	}
+	if n := strings.Count(s.log.String(), `"session_ended"`); n != 1 {
+		t.Errorf("%d sessions ended, want 1", n)
+	}
+}
+
+// The provider being down keeps nobody signed in (I1).
+func TestLogoutProviderDown(t *testing.T) {
+	s := newStand(t, options{})
+	b := s.signedIn(t, "alice")
+	c := s.signedIn(t, "bob")
+	tickets := []string{b.cookie("session"), c.cookie("session")}
+	s.providers[0].SetFaults(demo.Faults{Revocation: demo.Fault{DropBefore: true}, Discovery: demo.Fault{DropBefore: true}, EndSession: demo.Fault{DropBefore: true}})
+	s.providers[0].Close()
+	b.signOut().want(http.StatusSeeOther)
+	c.fetch("POST", "/bff/logout").want(http.StatusOK)
+	for i, one := range []*browser{b, c} {
+		if one.cookie("session") != "" {
+			t.Error("the cookie is still there")
+		}
+		one.hold("__Host-session", tickets[i])
+		if one.user() != "" {
+			t.Error("the session lives on")
+		}
+	}
+}
+
+// A provider without an end-session endpoint is no trouble.
+func TestLogoutNoEndSession(t *testing.T) {
+	s := newStand(t, options{})
+	s.providers[0].SetFaults(demo.Faults{Discovery: demo.Fault{EditMetadata: func(m map[string]any) { delete(m, "end_session_endpoint") }}})
+	b := s.signedIn(t, "alice")
+	b.signOut().want(http.StatusSeeOther).leads("/bye")
+	if b.user() != "" || strings.Contains(s.log.String(), `"level":"WARN"`) {
+		t.Errorf("log:\n%s", s.log)
+	}
+}
+
+// The way back from the provider is good once, in the browser that went (I3).
+func TestLogoutCallback(t *testing.T) {
+	s := newStand(t, options{})
+	b := s.signedIn(t, "alice")
+	at, _ := b.signOut().Location()
+	state := at.Query().Get("state")
+	for _, query := range []string{"", "?state=", "?state=x", "?state=" + state[:10], "?state=" + state + "x", "?state=" + state + "&state=" + state} {
+		b.navigate(crossSite, "/bff/logout/callback"+query).problem(http.StatusBadRequest, "logout_state").leads("")
+	}
+	s.browser(t).navigate(crossSite, "/bff/logout/callback?state="+state).problem(http.StatusBadRequest, "logout_state")
+	b.navigate(crossSite, "/bff/logout/callback?state="+state).want(http.StatusSeeOther).leads("/bye")
+	b.navigate(crossSite, "/bff/logout/callback?state="+state).problem(http.StatusBadRequest, "logout_state")
+	// A login cookie's value is no state.
+	b.begin("")
+	for _, c := range b.jar() {
+		b.hold("__Host-logout", c.Value)
+	}
+	b.navigate(crossSite, "/bff/logout/callback?state=x").problem(http.StatusBadRequest, "logout_state")
+}
+
+// brokenStore fails where it is told to.
+type brokenStore struct {
+	session.Store
+	load, create, mark, swap, remove atomic.Bool
+}
+
+var errDisk = errors.New("write /var/lib/secret-path/sessions.db: no space left on device")
+
+func (s *brokenStore) Load(ctx context.Context, k session.Key) (session.Record, error) {
+	if s.load.Load() {
+		return session.Record{}, errDisk
+	}
+	return s.Store.Load(ctx, k)
+}
+
+func (s *brokenStore) Create(ctx context.Context, k session.Key, r session.Record, f session.Filing) error {
+	if s.create.Load() {
+		return errDisk
+	}
+	return s.Store.Create(ctx, k, r, f)
+}
+
+func (s *brokenStore) MarkUsed(ctx context.Context, mark [32]byte, until time.Time) (bool, error) {
+	if s.mark.Load() {
+		return false, errDisk
+	}
+	return s.Store.MarkUsed(ctx, mark, until)
+}
+
+func (s *brokenStore) SwapTokens(ctx context.Context, k session.Key, u session.TokensUpdate) error {
+	if s.swap.Load() {
+		return errDisk
+	}
+	return s.Store.SwapTokens(ctx, k, u)
+}
+
+func (s *brokenStore) Delete(ctx context.Context, k session.Key) error {
+	if s.remove.Load() {
+		return errDisk
+	}
+	return s.Store.Delete(ctx, k)
+}
+
+// A store that can't be asked ends nothing and hides nothing: 503, and the cookie
+// stays, so that signing out again can end the session (K4).
+func TestStoreFailing(t *testing.T) {
+	var store brokenStore
+	s := newStand(t, options{store: func(real session.Store) session.Store { store.Store = real; return &store }})
+	b := s.signedIn(t, "alice")
+	s.sleep(time.Minute)
+
+	// A session that ended where the store refuses to forget it is over all the same.
+	c := s.signedIn(t, "bob")
+	ticket := c.cookie("session")
+	store.remove.Store(true)
+	c.signOut().want(http.StatusSeeOther)
+	c.hold("__Host-session", ticket)
+	if c.user() != "" {
+		t.Error("the session lives on")
+	}
+
+	store.load.Store(true)
+	stranger := s.browser(t)
+	stranger.hold("__Host-session", ticketOfNobody(t, s))
+	for _, call := range []func() *answer{
+		func() *answer { return stranger.fetch("GET", "/bff/user") },
+		func() *answer { return stranger.fetch("GET", "/bff/session") },
+		func() *answer { return stranger.fetch("GET", "/api/whoami") },
+		func() *answer { return stranger.fetch("GET", "/opt/whoami") },
+		func() *answer { return stranger.navigate(typed, "/docs/whoami") },
+		func() *answer { return stranger.signOut() },
+		func() *answer { return stranger.fetch("POST", "/bff/logout") },
+	} {
+		a := call().problem(http.StatusServiceUnavailable, "unavailable")
+		if len(a.Cookies()) != 0 || strings.Contains(a.body, "secret-path") || a.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: headers %v", a.Request.URL, a.Header)
+		}
+	}
+	if b.fetch("GET", "/api/whoami").StatusCode != http.StatusOK {
+		t.Error("a session in memory does not serve")
+	}
+	store.load.Store(false)
+
+	// No sign-in without a durable mark, and no token call either.
+	store.mark.Store(true)
+	d := s.browser(t)
+	calls := len(s.providers[0].Calls("token"))
+	callback := d.approve(d.begin(""), "carol")
+	d.navigate(crossSite, callback.String()).problem(http.StatusServiceUnavailable, "sign_in_interrupted")
+	if len(s.providers[0].Calls("token")) != calls {
+		t.Error("the code was redeemed")
+	}
+	store.mark.Store(false)
+	store.create.Store(true)
+	d.navigate(crossSite, callback.String()).problem(http.StatusServiceUnavailable, "sign_in_interrupted")
+	if d.cookie("session") != "" {
+		t.Error("a session that was not written has a cookie")
+	}
+	if err := s.providers[0].WaitDone("revocation", 2, 5*time.Second); err != nil {
+		t.Error("tokens that nobody will hold are not revoked:", err)
+	}
+}
+
+// ticketOfNobody returns a genuine cookie for a session that this stand's memory
+// does not hold.
+func ticketOfNobody(t *testing.T, s *stand) string {
+	t.Helper()
+	other := newStand(t, options{keys: s.keys})
+	return other.signedIn(t, "carol").cookie("session")
+}
