@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,9 @@ func TestBodyLimit(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := make(chan string, 1)
-			s := newStand(t, proxy.Config{Path: "/api", MaxBody: 1000, Upstream: serve(t, func(w http.ResponseWriter, r *http.Request) {
+			var called atomic.Bool
+			s := newStand(t, proxy.Config{Path: "/api", MaxBody: 1000, Upstream: serve(t, func(_ http.ResponseWriter, r *http.Request) {
+				called.Store(true)
 				body, err := io.ReadAll(r.Body)
 				if err != nil {
 					got <- "broken"
@@ -60,6 +63,9 @@ func TestBodyLimit(t *testing.T) {
 				}
 				return
 			}
+			if called.Load() && !tt.chunked {
+				t.Error("upstream was called although the length was known")
+			}
 			if s.code() != proxy.CodeBodyTooLarge {
 				t.Errorf("got %v, want %s", s.lastErr(), proxy.CodeBodyTooLarge)
 			}
@@ -68,7 +74,7 @@ func TestBodyLimit(t *testing.T) {
 				if body != "broken" {
 					t.Errorf("upstream took %d bytes for a whole body", len(body))
 				}
-			default: // refused before a call was made
+			default: // no call was made, or none that got far
 			}
 		})
 	}
@@ -137,28 +143,36 @@ func TestTimeouts(t *testing.T) {
 			t.Errorf("got status %d and %q, want 408 and %s", res.StatusCode, s.code(), proxy.CodeRequestTimeout)
 		}
 	})
-	t.Run("browser that keeps sending", func(t *testing.T) {
-		in, out := io.Pipe()
-		go func() {
-			tick := time.NewTicker(10 * time.Millisecond)
-			defer tick.Stop()
-			for range 10 {
-				<-tick.C
-				_, _ = io.WriteString(out, "x")
-			}
-			_ = out.Close()
-		}()
-		r, _ := http.NewRequest("POST", s.URL+"/api", in)
-		r.Header.Set("Cookie", "__Host-session=alice")
-		res, err := s.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != 200 {
-			t.Errorf("got status %d, want 200", res.StatusCode)
-		}
+}
+
+// Upstream's time counts from the last piece of the body: a long upload is no
+// slow upstream.
+func TestLongUpload(t *testing.T) {
+	s := newStand(t, proxy.Config{
+		Path: "/api", Timeout: 500 * time.Millisecond, Upstream: serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+		}),
 	})
+	in, out := io.Pipe()
+	go func() {
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for range 15 {
+			<-tick.C
+			_, _ = io.WriteString(out, "x")
+		}
+		_ = out.Close()
+	}()
+	r, _ := http.NewRequest("POST", s.URL+"/api", in)
+	r.Header.Set("Cookie", "__Host-session=alice")
+	res, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Errorf("got status %d, want 200", res.StatusCode)
+	}
 }
 
 // An upstream that is not there, or does not speak HTTP.

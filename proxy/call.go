@@ -116,12 +116,8 @@ func (c *call) send() (*http.Response, error) {
 		c.attempt = &attempt{body: &c.body}
 		out.Body, out.ContentLength = c.attempt, c.r.ContentLength
 	}
-	transport := c.route.plain
-	if c.upgrade {
-		transport = c.route.handshake
-	}
 	c.await()
-	res, err := transport.RoundTrip(out)
+	res, err := c.route.transport.RoundTrip(out)
 	if late := c.arrived(); late && err == nil {
 		_ = res.Body.Close()
 		err = errTimeout

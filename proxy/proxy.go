@@ -31,13 +31,13 @@ func New(o Options) (*Proxy, error) {
 	}
 	host, scheme := o.PublicURL.Host, o.PublicURL.Scheme
 	p := &Proxy{
-		opts: o, identity: map[string]bool{}, shared: transports{made: map[transportKey]*http.Transport{}},
+		opts: o, identity: map[string]bool{}, shared: transports{},
 		publicHost: []string{host}, publicProto: []string{scheme}, publicOrigin: origin(o.PublicURL),
 		forwardedTail: `;host="` + host + `";proto=` + scheme, closing: make(chan struct{}),
 	}
 	var errs []error
 	for _, c := range o.Routes {
-		rt, err := p.newRoute(c, &p.shared)
+		rt, err := p.newRoute(c, p.shared)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("proxy: route %q: %w", c.Path, err))
 			continue

@@ -19,8 +19,7 @@ type route struct {
 	strip string // StripPrefix, likewise
 	base  string // the upstream's path, likewise, as it is sent
 
-	plain     http.RoundTripper
-	handshake http.RoundTripper // HTTP/1.1 only; nil unless Demand.WebSocket
+	transport *http.Transport
 
 	host       string // Host of what is sent upstream
 	identity   []identityHeader
@@ -30,7 +29,7 @@ type route struct {
 	template *http.Request // of what is sent upstream
 }
 
-func (p *Proxy) newRoute(c Config, shared *transports) (*route, error) {
+func (p *Proxy) newRoute(c Config, shared transports) (*route, error) {
 	c.setDefaults()
 	rt := &route{
 		Config: c, proxy: p,
@@ -43,13 +42,8 @@ func (p *Proxy) newRoute(c Config, shared *transports) (*route, error) {
 	}
 	rt.template = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: rt.host}
 	var err error
-	if rt.plain, err = shared.get(c.TLS, false); err != nil {
+	if rt.transport, err = shared.get(c.TLS); err != nil {
 		return nil, err
-	}
-	if c.Demand.WebSocket {
-		if rt.handshake, err = shared.get(c.TLS, true); err != nil {
-			return nil, err
-		}
 	}
 	return rt, nil
 }

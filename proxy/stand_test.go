@@ -30,6 +30,8 @@ type stand struct {
 	sessions *session.Manager
 	provider *fakeProvider
 
+	serving sync.WaitGroup // requests under way
+
 	mu      sync.Mutex
 	tickets map[string]session.Ticket
 	errs    []error
@@ -107,6 +109,8 @@ func (s *stand) startSessions(t testing.TB) {
 
 // ServeHTTP does what package web does for the proxy: it finds the session.
 func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.serving.Add(1)
+	defer s.serving.Done()
 	_, h := s.proxy.Route(r)
 	if h == nil {
 		http.NotFound(w, r)

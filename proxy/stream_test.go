@@ -122,6 +122,7 @@ func TestStalledStreamEnds(t *testing.T) {
 	<-full
 	s.signOut(t)
 	<-ended
+	s.serving.Wait()
 }
 
 // A session holds so many streams and no more; one that ended counts no longer.

@@ -11,20 +11,12 @@ import (
 	"time"
 )
 
-// transports makes one http.Transport for each way of connecting, so that
-// routes to the same upstream share its connections.
-type transports struct {
-	made map[transportKey]*http.Transport
-}
+// transports has one http.Transport for each way of connecting, so that routes
+// to the same upstream share its connections.
+type transports map[TLS]*http.Transport
 
-type transportKey struct {
-	tls   TLS
-	http1 bool // HTTP/2 has no Upgrade
-}
-
-func (t *transports) get(c TLS, http1 bool) (*http.Transport, error) {
-	key := transportKey{c, http1}
-	if made, ok := t.made[key]; ok {
+func (t transports) get(c TLS) (*http.Transport, error) {
+	if made, ok := t[c]; ok {
 		return made, nil
 	}
 	trust := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
@@ -38,25 +30,21 @@ func (t *transports) get(c TLS, http1 bool) (*http.Transport, error) {
 			return nil, fmt.Errorf("upstream_tls: ca_file: %w", errors.New("has no certificate"))
 		}
 	}
-	made := newTransport(trust, http1)
-	t.made[key] = made
-	return made, nil
+	t[c] = newTransport(trust)
+	return t[c], nil
 }
 
 // newTransport returns a Transport that changes nothing on the way: no
 // decompression, no redirects, and no proxy from the environment, which would
-// get to see the tokens of plain-text upstreams.
-func newTransport(trust *tls.Config, http1 bool) *http.Transport {
+// get to see the tokens of plain-text upstreams. It speaks HTTP/2 to upstreams
+// with https that do, but never for a WebSocket handshake: net/http knows.
+func newTransport(trust *tls.Config) *http.Transport {
 	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(!http1)
 	return &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        trust,
 		TLSHandshakeTimeout:    10 * time.Second,
-		Protocols:              protocols,
-		ForceAttemptHTTP2:      !http1,
+		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    256,
@@ -66,8 +54,8 @@ func newTransport(trust *tls.Config, http1 bool) *http.Transport {
 	}
 }
 
-func (t *transports) closeIdle() {
-	for _, made := range t.made {
+func (t transports) closeIdle() {
+	for _, made := range t {
 		made.CloseIdleConnections()
 	}
 }
