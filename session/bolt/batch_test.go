@@ -193,4 +193,3 @@ func TestCloseDrains(t *testing.T) {
 	}
 	f.wantNone(99)
 }
-

@@ -85,7 +85,7 @@ func (p populated) exercise(t *testing.T, s *bolt.Store) (lost int) {
 	for _, k := range p.keys {
 		want, wantErr := p.want.Load(ctx, k)
 		got, err := s.Load(ctx, k)
-		if err == nil && wantErr == nil && len(got.Tokens) == len(want.Tokens) && !bytes.Equal(got.Tokens, want.Tokens) && p.isOther(ctx, k, got) {
+		if err == nil && p.isOther(ctx, k, got) {
 			t.Errorf("Load(%s) returned another session's tokens", k.Ref())
 		}
 		if !same(got, want) || (err == nil) != (wantErr == nil) {

@@ -14,7 +14,7 @@ const BatchSize = batchSize
 func (s *Store) Do(ctx context.Context, write bool, fn func() error) error {
 	return s.change(ctx, func(t *tables) error {
 		if write {
-			if err := t.put(t.meta, []byte("test"), nil); err != nil {
+			if err := t.put(metaTable, []byte("test"), nil); err != nil {
 				return err
 			}
 		}

@@ -153,7 +153,7 @@ func (s *Store) guard(fn func() error) (err error) {
 func (s *Store) initialise() error {
 	empty := true
 	err := s.db.View(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
+		meta := tx.Bucket([]byte(tableNames[metaTable]))
 		if meta == nil {
 			first, _ := tx.Cursor().First()
 			empty = first == nil
@@ -167,19 +167,23 @@ func (s *Store) initialise() error {
 		if len(found) != 4 || binary.BigEndian.Uint32(found) != version {
 			return fmt.Errorf("%w (version %x, want %d)", ErrVersion, found, version)
 		}
-		_, err := s.tables(tx)
-		return err
+		for _, name := range tableNames {
+			if tx.Bucket([]byte(name)) == nil {
+				return fmt.Errorf("%w (bucket %s is missing)", ErrDamaged, name)
+			}
+		}
+		return nil
 	})
 	if err != nil || !empty {
 		return err
 	}
 	return s.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range buckets {
-			if _, err := tx.CreateBucket(name); err != nil {
+		for _, name := range tableNames {
+			if _, err := tx.CreateBucket([]byte(name)); err != nil {
 				return err
 			}
 		}
-		meta := tx.Bucket(bucketMeta)
+		meta := tx.Bucket([]byte(tableNames[metaTable]))
 		id := make([]byte, 16)
 		_, _ = rand.Read(id) // never fails: crypto/rand ends the process instead
 		if err := meta.Put(keyID, id); err != nil {

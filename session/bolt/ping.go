@@ -61,7 +61,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if now := s.now(); err != nil && now.Sub(s.health.tried) >= pingEvery {
 		s.health.tried = now
 		err = s.change(ctx, func(t *tables) error {
-			return t.put(t.meta, keyProbe, make([]byte, probeSize))
+			return t.put(metaTable, keyProbe, make([]byte, probeSize))
 		})
 	}
 	return wrap("ping", err)

@@ -21,16 +21,16 @@ func (s *Store) Create(ctx context.Context, k session.Key, r session.Record, f s
 	value, tokens := new.encode(), encodeTokens(r.Version, r.Tokens)
 
 	err := s.change(ctx, func(t *tables) error {
-		if t.sessions.Get(k[:]) != nil || t.tokens.Get(k[:]) != nil {
+		if t.get(sessionsTable, k[:]) != nil || t.get(tokensTable, k[:]) != nil {
 			return session.ErrConflict
 		}
 		if err := t.file(k, new); err != nil {
 			return err
 		}
-		if err := t.put(t.sessions, k[:], value); err != nil {
+		if err := t.put(sessionsTable, k[:], value); err != nil {
 			return err
 		}
-		return t.put(t.tokens, k[:], tokens)
+		return t.put(tokensTable, k[:], tokens)
 	})
 	return wrap("create", err)
 }
@@ -39,7 +39,7 @@ func (s *Store) Create(ctx context.Context, k session.Key, r session.Record, f s
 func (s *Store) Load(ctx context.Context, k session.Key) (session.Record, error) {
 	var r session.Record
 	err := s.view(ctx, func(t *tables) error {
-		value := t.sessions.Get(k[:])
+		value := t.get(sessionsTable, k[:])
 		if value == nil {
 			return session.ErrNotFound
 		}
@@ -47,7 +47,7 @@ func (s *Store) Load(ctx context.Context, k session.Key) (session.Record, error)
 		if !ok {
 			return t.malformed("session " + k.Ref())
 		}
-		version, tokens, ok := decodeTokens(t.tokens.Get(k[:]))
+		version, tokens, ok := decodeTokens(t.get(tokensTable, k[:]))
 		if !ok {
 			return t.malformed("tokens of session " + k.Ref())
 		}
@@ -101,7 +101,7 @@ func (s *Store) SwapTokens(ctx context.Context, k session.Key, u session.TokensU
 	value := encodeTokens(u.To, u.Tokens)
 
 	err := s.change(ctx, func(t *tables) error {
-		filing := t.sessions.Get(k[:])
+		filing := t.get(sessionsTable, k[:])
 		if filing == nil {
 			return session.ErrNotFound
 		}
@@ -112,14 +112,14 @@ func (s *Store) SwapTokens(ctx context.Context, k session.Key, u session.TokensU
 		if !f.live() {
 			return session.ErrNotFound
 		}
-		version, _, ok := decodeTokens(t.tokens.Get(k[:]))
+		version, _, ok := decodeTokens(t.get(tokensTable, k[:]))
 		if !ok {
 			return t.malformed("tokens of session " + k.Ref())
 		}
 		if version != u.From {
 			return session.ErrConflict
 		}
-		return t.put(t.tokens, k[:], value)
+		return t.put(tokensTable, k[:], value)
 	})
 	return wrap("swap tokens", err)
 }
@@ -137,13 +137,13 @@ func (s *Store) Find(ctx context.Context, ix session.IndexKey) ([]session.Key, e
 	}
 	var keys []session.Key
 	err := s.view(ctx, func(t *tables) error {
-		c := t.index.Cursor()
+		c := t.bucket(indexTable).Cursor()
 		for entry, _ := c.Seek(ix[:]); bytes.HasPrefix(entry, ix[:]); entry, _ = c.Next() {
 			if len(entry) != 64 {
 				continue
 			}
 			// The record decides: an entry that it does not confirm is debris.
-			f, ok := decodeFiled(t.sessions.Get(entry[32:]))
+			f, ok := decodeFiled(t.get(sessionsTable, entry[32:]))
 			if ok && f.live() && (f.subject == ix || f.sid == ix) {
 				keys = append(keys, session.Key(entry[32:]))
 			}
@@ -162,27 +162,27 @@ func (t *tables) file(k session.Key, f filed) error {
 		if ix == (session.IndexKey{}) {
 			continue
 		}
-		if err := t.put(t.index, indexed(ix, k), nil); err != nil {
+		if err := t.put(indexTable, indexed(ix, k), nil); err != nil {
 			return err
 		}
 	}
 	if f.live() {
-		if err := t.put(t.expiry, due{f.expires, kindHead, k}.encode(), nil); err != nil {
+		if err := t.put(expiryTable, due{f.expires, kindHead, k}.encode(), nil); err != nil {
 			return err
 		}
 	}
-	return t.put(t.expiry, due{f.until, kindUntil, k}.encode(), nil)
+	return t.put(expiryTable, due{f.until, kindUntil, k}.encode(), nil)
 }
 
 // unindex takes a session out of the index that Find reads.
 func (t *tables) unindex(k session.Key, f filed) error {
 	return errors.Join(
-		t.remove(t.index, indexed(f.subject, k)),
-		t.remove(t.index, indexed(f.sid, k)))
+		t.remove(indexTable, indexed(f.subject, k)),
+		t.remove(indexTable, indexed(f.sid, k)))
 }
 
 func (t *tables) updateHead(u session.HeadUpdate) error {
-	f, ok := decodeFiled(t.sessions.Get(u.Key[:]))
+	f, ok := decodeFiled(t.get(sessionsTable, u.Key[:]))
 	if !ok || !f.live() {
 		return nil
 	}
@@ -194,7 +194,7 @@ func (t *tables) updateHead(u session.HeadUpdate) error {
 		return err
 	}
 	f.expires, f.until, f.head = expires, until, u.Head
-	return t.put(t.sessions, u.Key[:], f.encode())
+	return t.put(sessionsTable, u.Key[:], f.encode())
 }
 
 // move gives an entry of the expiry bucket another time.
@@ -202,30 +202,30 @@ func (t *tables) move(d due, at int64) error {
 	if d.at == at {
 		return nil
 	}
-	if err := t.remove(t.expiry, d.encode()); err != nil {
+	if err := t.remove(expiryTable, d.encode()); err != nil {
 		return err
 	}
 	d.at = at
-	return t.put(t.expiry, d.encode(), nil)
+	return t.put(expiryTable, d.encode(), nil)
 }
 
 // forget removes everything of k. What the filing of a malformed record would
 // have named stays behind: Find passes over it and Sweep removes it in time.
 func (t *tables) forget(k session.Key) error {
-	value := t.sessions.Get(k[:])
-	if value == nil && t.tokens.Get(k[:]) == nil {
+	value := t.get(sessionsTable, k[:])
+	if value == nil && t.get(tokensTable, k[:]) == nil {
 		return nil
 	}
 	if f, ok := decodeFiled(value); ok {
 		err := errors.Join(
 			t.unindex(k, f),
-			t.remove(t.expiry, due{f.expires, kindHead, k}.encode()),
-			t.remove(t.expiry, due{f.until, kindUntil, k}.encode()))
+			t.remove(expiryTable, due{f.expires, kindHead, k}.encode()),
+			t.remove(expiryTable, due{f.until, kindUntil, k}.encode()))
 		if err != nil {
 			return err
 		}
 	}
-	return errors.Join(t.remove(t.sessions, k[:]), t.remove(t.tokens, k[:]))
+	return errors.Join(t.remove(sessionsTable, k[:]), t.remove(tokensTable, k[:]))
 }
 
 // wrap says what was being done.

@@ -37,14 +37,14 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 func (s *Store) MarkUsed(ctx context.Context, mark [32]byte, until time.Time) (bool, error) {
 	fresh := false
 	err := s.change(ctx, func(t *tables) error {
-		if fresh = t.marks.Get(mark[:]) == nil; !fresh {
+		if fresh = t.get(marksTable, mark[:]) == nil; !fresh {
 			return nil
 		}
 		d := due{seconds(until), kindMark, mark}
-		if err := t.put(t.marks, mark[:], binary.BigEndian.AppendUint64(nil, uint64(d.at))); err != nil {
+		if err := t.put(marksTable, mark[:], binary.BigEndian.AppendUint64(nil, uint64(d.at))); err != nil {
 			return err
 		}
-		return t.put(t.expiry, d.encode(), nil)
+		return t.put(expiryTable, d.encode(), nil)
 	})
 	if err != nil {
 		return false, wrap("mark used", err)
@@ -55,7 +55,7 @@ func (s *Store) MarkUsed(ctx context.Context, mark [32]byte, until time.Time) (b
 // sweep handles the first entries of the expiry bucket that are due.
 func (t *tables) sweep(now int64, limit int) (int, error) {
 	var entries [][]byte // the cursor does not survive deletions
-	c := t.expiry.Cursor()
+	c := t.bucket(expiryTable).Cursor()
 	for entry, _ := c.First(); entry != nil && len(entries) < limit; entry, _ = c.Next() {
 		if d, ok := decodeDue(entry); ok && d.at > now {
 			break
@@ -63,7 +63,7 @@ func (t *tables) sweep(now int64, limit int) (int, error) {
 		entries = append(entries, bytes.Clone(entry))
 	}
 	for _, entry := range entries {
-		if err := t.remove(t.expiry, entry); err != nil {
+		if err := t.remove(expiryTable, entry); err != nil {
 			return 0, err
 		}
 		if d, ok := decodeDue(entry); ok {
@@ -79,15 +79,15 @@ func (t *tables) sweep(now int64, limit int) (int, error) {
 // cannot be read goes.
 func (t *tables) expire(d due) error {
 	if d.kind == kindMark {
-		value := t.marks.Get(d.key[:])
+		value := t.get(marksTable, d.key[:])
 		if len(value) == 8 && int64(binary.BigEndian.Uint64(value)) > d.at {
 			return nil
 		}
-		return t.remove(t.marks, d.key[:])
+		return t.remove(marksTable, d.key[:])
 	}
 
 	k := session.Key(d.key)
-	f, ok := decodeFiled(t.sessions.Get(k[:]))
+	f, ok := decodeFiled(t.get(sessionsTable, k[:]))
 	switch {
 	case !ok:
 		return t.forget(k)
@@ -98,7 +98,7 @@ func (t *tables) expire(d due) error {
 			return err
 		}
 		tombstone := filed{expires: f.expires, until: f.until}
-		return t.put(t.sessions, k[:], tombstone.encode())
+		return t.put(sessionsTable, k[:], tombstone.encode())
 	}
 	return nil
 }

@@ -8,17 +8,20 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// The buckets, all at the root.
-var (
-	bucketMeta     = []byte("meta")
-	bucketSessions = []byte("sessions")
-	bucketTokens   = []byte("tokens")
-	bucketIndex    = []byte("index")
-	bucketExpiry   = []byte("expiry")
-	bucketMarks    = []byte("marks")
+// table names a bucket at the root.
+type table int
 
-	buckets = [][]byte{bucketMeta, bucketSessions, bucketTokens, bucketIndex, bucketExpiry, bucketMarks}
+const (
+	metaTable table = iota
+	sessionsTable
+	tokensTable
+	indexTable
+	expiryTable
+	marksTable
+	tableCount
 )
+
+var tableNames = [tableCount]string{"meta", "sessions", "tokens", "index", "expiry", "marks"}
 
 // tables are the buckets as one transaction sees them. What is read from them
 // dies with it: decode and copy before it ends.
@@ -27,31 +30,30 @@ type tables struct {
 	path  string
 	dirty bool // whether there is anything to commit
 
-	meta, sessions, tokens, index, expiry, marks *bbolt.Bucket
+	opened [tableCount]*bbolt.Bucket
 }
 
-func (s *Store) tables(tx *bbolt.Tx) (*tables, error) {
-	found := make([]*bbolt.Bucket, len(buckets))
-	for i, name := range buckets {
-		if found[i] = tx.Bucket(name); found[i] == nil {
-			return nil, s.damaged(fmt.Sprintf("bucket %s is missing", name))
+// bucket returns a bucket, opened when first asked for. That one is missing is
+// treated like any other damage that bbolt panics about.
+func (t *tables) bucket(in table) *bbolt.Bucket {
+	if t.opened[in] == nil {
+		if t.opened[in] = t.tx.Bucket([]byte(tableNames[in])); t.opened[in] == nil {
+			panic("bucket " + tableNames[in] + " is missing")
 		}
 	}
-	return &tables{
-		tx: tx, path: s.path,
-		meta: found[0], sessions: found[1], tokens: found[2],
-		index: found[3], expiry: found[4], marks: found[5],
-	}, nil
+	return t.opened[in]
 }
 
-func (t *tables) put(b *bbolt.Bucket, key, value []byte) error {
+func (t *tables) get(in table, key []byte) []byte { return t.bucket(in).Get(key) }
+
+func (t *tables) put(in table, key, value []byte) error {
 	t.dirty = true
-	return b.Put(key, value)
+	return t.bucket(in).Put(key, value)
 }
 
-func (t *tables) remove(b *bbolt.Bucket, key []byte) error {
+func (t *tables) remove(in table, key []byte) error {
 	t.dirty = true
-	return b.Delete(key)
+	return t.bucket(in).Delete(key)
 }
 
 // malformed is the error for a value that cannot be read.
@@ -102,10 +104,6 @@ func (s *Store) look(fn func(*tables) error) (err error) {
 	}()
 	return s.db.View(func(t *bbolt.Tx) error {
 		tx = t
-		tb, err := s.tables(t)
-		if err != nil {
-			return err
-		}
-		return fn(tb)
+		return fn(&tables{tx: t, path: s.path})
 	})
 }

@@ -149,10 +149,7 @@ func (s *Store) try(batch []*change) (bad int, err error) {
 
 	err = s.db.Update(func(t *bbolt.Tx) error {
 		tx, id = t, t.ID()
-		tb, err := s.tables(t)
-		if err != nil {
-			return err
-		}
+		tb := &tables{tx: t, path: s.path}
 		for i, c := range batch {
 			bad = i
 			if c.err = c.apply(tb); c.err != nil && !refused(c.err) {
