@@ -37,6 +37,7 @@ func TestResponseHeaders(t *testing.T) {
 		{"another cookie", cookies, "Set-Cookie: language=de", "Set-Cookie", nil},
 		{"own cookie", cookies, "Set-Cookie: __Host-session=evil; Path=/; Secure", "Set-Cookie", nil},
 		{"own cookie without a name", cookies, "Set-Cookie: =__Host-session=evil", "Set-Cookie", nil},
+		{"allowed name without a value", cookies, "Set-Cookie: lang", "Set-Cookie", nil},
 		{"allowed name as a value", cookies, "Set-Cookie: a; lang=de", "Set-Cookie", nil},
 
 		{"public", proxy.Config{}, "Cache-Control: public, max-age=600", "Cache-Control", []string{"private, no-store"}},
@@ -143,6 +144,7 @@ func TestLocation(t *testing.T) {
 		{"elsewhere", "https://id.example.com/login?a=b", "https://id.example.com/login?a=b"},
 		{"elsewhere without a scheme", "//cdn.example.com/x", "http://cdn.example.com/x"},
 		{"double slash inside", "/v1//evil.example.com", "/api//evil.example.com"},
+		{"no host", "http:orders", ""},
 		{"script", "javascript:alert(1)", ""},
 		{"data", "data:text/html,x", ""},
 		{"with a user", "http://u:p@127.0.0.1/", ""},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom/cloakroom/proxy"
 	"github.com/cloakroom/cloakroom/session"
@@ -103,25 +104,21 @@ func TestEventStreamEnds(t *testing.T) {
 
 // A stream whose browser reads no more ends all the same.
 func TestStalledStreamEnds(t *testing.T) {
-	ended := make(chan struct{})
-	full := make(chan struct{})
+	stalled := make(chan struct{})
 	s := newStand(t, proxy.Config{Path: "/api", Upstream: serve(t, func(w http.ResponseWriter, r *http.Request) {
-		defer close(ended)
 		w.Header().Set("Content-Type", "text/event-stream")
 		piece := []byte(strings.Repeat(": x\n\n", 10_000))
-		for n := 0; ; n++ {
-			if n == 20 {
-				close(full)
-			}
+		for {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 			if _, err := w.Write(piece); err != nil {
+				close(stalled)
 				return
 			}
 		}
 	})})
 	s.open(t, "/api")
-	<-full
+	<-stalled
 	s.signOut(t)
-	<-ended
 	s.serving.Wait()
 }
 
