@@ -289,3 +289,11 @@ func stateOf(t testing.TB, raw string) string {
 	}
 	return u.Query().Get("state")
 }
+
+func parse(raw string) *url.URL {
+	u, err := url.Parse(raw)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}

@@ -1,11 +1,59 @@
 package web_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
+
+// journal collects text from many goroutines.
+type journal struct {
+	mu      sync.Mutex
+	b       bytes.Buffer
+	changed chan struct{} // closed at the next Write
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.changed != nil {
+		close(j.changed)
+		j.changed = nil
+	}
+	return j.b.Write(p)
+}
+
+// until waits for the text to be as wanted, 5 s at most.
+func (j *journal) until(wanted func(text string) bool) {
+	timeout := time.NewTimer(5 * time.Second)
+	defer timeout.Stop()
+	for {
+		j.mu.Lock()
+		if j.changed == nil {
+			j.changed = make(chan struct{})
+		}
+		changed, text := j.changed, j.b.String()
+		j.mu.Unlock()
+		if wanted(text) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			return
+		}
+	}
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
+}
 
 // checkLeaks fails the test if a code, token, verifier or ticket stands in
 // anything that a browser was answered or that was logged at debug level, plain

@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -12,7 +11,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -63,24 +61,6 @@ func (s *stand) now() time.Time { return time.Now().Add(time.Duration(s.shift.Lo
 
 // sleep lets d pass for everybody.
 func (s *stand) sleep(d time.Duration) { s.shift.Add(int64(d)) }
-
-// journal collects text from many goroutines.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
 
 const (
 	clientID     = "spa"
