@@ -122,6 +122,29 @@ func TestBatchMembersAreApart(t *testing.T) {
 	})
 }
 
+// Refusals cost the others nothing: their work is not thrown away.
+func TestRefusalsAreCheap(t *testing.T) {
+	inBubble(t, func(t *testing.T, f fixture, s *bolt.Store) {
+		f.create(0, filing())
+		g := holdWriter(t, s)
+		var wg sync.WaitGroup
+		calls := 0
+		wg.Go(func() {
+			f.wantError("change", s.Do(t.Context(), true, func() error { calls++; return nil }), nil)
+		})
+		for range 20 {
+			wg.Go(func() {
+				f.wantError("Create", f.Create(t.Context(), key(0), record(0), filing()), session.ErrConflict)
+			})
+		}
+		g.release(t)
+		wg.Wait()
+		if calls != 1 {
+			t.Errorf("a change among refusals was made %d times, want once", calls)
+		}
+	})
+}
+
 // A change with nothing to write does not bother the disk.
 func TestNothingToCommit(t *testing.T) {
 	s := openStore(t)

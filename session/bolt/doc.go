@@ -33,14 +33,19 @@
 // # Damage
 //
 // bbolt checks little and trusts what it reads: it panics, or faults, or
-// recurses until the stack runs out. So Open first walks the page tree, and
-// refuses a file that is not sound with [ErrDamaged]; that reads every page of
-// the file that is in use once. What breaks later, under a running process, is
-// caught where it is met: the call gets ErrDamaged, calls that touch other
-// pages go on. If the damage leaves bbolt's locks behind locked (a file
-// overwritten or cut to nothing under a running process), all calls fail from
-// then on, but none hangs. Nothing is ever repaired or deleted: restore a
+// recurses until the stack runs out. So Open first walks the page tree, which
+// reads every page in use once, and refuses a file that is not sound with
+// [ErrDamaged]. What breaks later, under a running process, is caught where it
+// is met: the call gets ErrDamaged, calls that touch other pages go on. If the
+// damage leaves bbolt's locks behind locked (a file that is overwritten or cut
+// short under a running process), all calls fail from then on, but none hangs;
+// restart the process then. Nothing is ever repaired or deleted: restore a
 // backup, or move the file aside, and users sign in again.
+//
+// Three things are beyond this. A file whose newer meta page is damaged is, as
+// after a crash, at the commit before. A page that holds what it held earlier
+// looks sound. And a page that turns, while the process runs, into one that
+// refers to itself can end the process.
 //
 // # Caveats
 //

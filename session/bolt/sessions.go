@@ -142,9 +142,10 @@ func (s *Store) Find(ctx context.Context, ix session.IndexKey) ([]session.Key, e
 			if len(entry) != 64 {
 				continue
 			}
-			// The record decides: an entry that it does not confirm is debris.
+			// The record decides: an entry that it does not confirm is debris. A
+			// tombstone confirms none.
 			f, ok := decodeFiled(t.get(sessionsTable, entry[32:]))
-			if ok && f.live() && (f.subject == ix || f.sid == ix) {
+			if ok && (f.subject == ix || f.sid == ix) {
 				keys = append(keys, session.Key(entry[32:]))
 			}
 		}

@@ -93,7 +93,7 @@ func (t *tables) expire(d due) error {
 		return t.forget(k)
 	case d.kind == kindUntil && f.until == d.at:
 		return t.forget(k)
-	case d.kind == kindHead && f.expires == d.at && f.live():
+	case d.kind == kindHead && f.expires == d.at:
 		if err := t.unindex(k, f); err != nil {
 			return err
 		}
