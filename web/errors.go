@@ -175,6 +175,10 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	p := s.problem(err)
 	p.Reference = newReference()
+	var told audited
+	if errors.As(err, &told) && told.returnTo != "" && p.LoginURL != "" {
+		p.LoginURL += "?return_to=" + url.QueryEscape(told.returnTo)
+	}
 	s.logProblem(r, p, err)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")

@@ -117,11 +117,11 @@ func (s *Server) callback(c echo.Context) error {
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return s.signInRefused(r, "", errParameter)
+		return s.signInRefused(r, pending{}, errParameter)
 	}
 	t, name, ok := s.cookies.readLogin(r, q.Get("state"))
 	if !ok {
-		return s.signInRefused(r, "", errTransaction)
+		return s.signInRefused(r, pending{}, errTransaction)
 	}
 	if t.Request == nil {
 		s.sendBack(w, t) // it was finished before
@@ -129,18 +129,18 @@ func (s *Server) callback(c echo.Context) error {
 	}
 	request := *t.Request
 	provider := s.provider(request.Provider)
+	p := pending{provider, request, t, name}
 	if provider == nil || provider.Callback != r.URL.Path || provider.Issuer() != request.Issuer {
-		return s.signInRefused(r, request.Provider, errTransaction)
+		return s.signInRefused(r, p, errTransaction)
 	}
-	pending := pending{provider, request, t, name}
-	err = s.finish(w, r, pending, q)
+	err = s.finish(w, r, p, q)
 	switch {
 	case err == nil || errors.Is(err, errRepeated):
 		s.sendBack(w, t)
 		return nil
 	case t.Quiet && isAuthError(err):
 		// prompt=none asks a question; "not signed in" is its answer.
-		_ = s.signInRefused(r, request.Provider, err)
+		_ = s.signInRefused(r, p, err)
 		s.sendBack(w, t)
 		return nil
 	}
@@ -149,7 +149,7 @@ func (s *Server) callback(c echo.Context) error {
 		// The code may be spent: trying this address again is of no use (B13).
 		err = fmt.Errorf("%w: %w", errInterrupted, err)
 	}
-	return s.signInRefused(r, request.Provider, err)
+	return s.signInRefused(r, p, err)
 }
 
 // errRepeated means that this callback was used before: no error to the user.
@@ -230,20 +230,24 @@ func (s *Server) provider(name string) *Provider {
 	return nil
 }
 
-// audited marks an error that has its audit event already.
-type audited struct{ error }
+// audited marks an error that has its audit event already, and says where the
+// sign-in was to lead, so that the next attempt leads there too.
+type audited struct {
+	error
+	returnTo string
+}
 
 func (a audited) Unwrap() error { return a.error }
 
 // signInRefused writes the audit event for a callback that gave no session, and
 // returns err.
-func (s *Server) signInRefused(r *http.Request, provider string, err error) error {
+func (s *Server) signInRefused(r *http.Request, p pending, err error) error {
 	reason := oidc.Reason(err)
 	var own *Refusal
 	if reason == "internal" && errors.As(err, &own) {
 		reason = own.Code
 	}
 	session.Audit(r.Context(), s.log, session.EventSignInRefused,
-		slog.String("reason", reason), slog.String("provider", provider), slog.String("client", s.ClientIP(r)))
-	return audited{err}
+		slog.String("reason", reason), slog.String("provider", p.request.Provider), slog.String("client", s.ClientIP(r)))
+	return audited{err, p.ReturnTo}
 }

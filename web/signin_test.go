@@ -116,8 +116,8 @@ func TestCallbackAnswerLost(t *testing.T) {
 			s.providers[0].FailNext("code", fault)
 			callback := b.approve(b.begin("?return_to=/orders"), "alice")
 			a := b.navigate(crossSite, callback.String()).problem(http.StatusServiceUnavailable, "sign_in_interrupted")
-			if !strings.Contains(a.body, `href="/bff/login"`) {
-				t.Errorf("the page has no link to sign in:\n%s", a.text())
+			if !strings.Contains(a.body, `href="/bff/login?return_to=%2Forders"`) {
+				t.Errorf("the page has no link to sign in and go on:\n%s", a.text())
 			}
 			if strings.Contains(a.body, "stack trace") {
 				t.Error("the page shows what the provider wrote")
