@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -147,43 +146,6 @@ func without(m map[string]any, name string) map[string]any {
 	m = maps.Clone(m)
 	delete(m, name)
 	return m
-}
-
-// Every code that can be answered stands in the operating guide.
-func TestErrorsAreDocumented(t *testing.T) {
-	guide, err := os.ReadFile("../docs/operating.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	codes := map[string]bool{}
-	for file, pattern := range map[string]string{
-		"errors.go": `Code: "([a-z_]+)"`, "spa.go": `Code: "([a-z_]+)"`, "../proxy/errors.go": `(?m)^\tCode\w+ += "([a-z_]+)"`,
-	} {
-		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1) {
-			codes[m[1]] = true
-		}
-	}
-	if len(codes) < 25 {
-		t.Errorf("%d codes found: %v", len(codes), slices.Sorted(maps.Keys(codes)))
-	}
-	delete(codes, "sign_in_") // documented as sign_in_…
-	for code := range codes {
-		if !strings.Contains(string(guide), "| `"+code+"` |") {
-			t.Errorf("docs/operating.md says nothing of %s", code)
-		}
-	}
-	for _, event := range []session.Event{
-		session.EventSignIn, session.EventSignInRefused, session.EventRenewed, session.EventRenewalFailed, session.EventEnded,
-		session.EventUnreadable, session.EventRevoked, session.EventRevokeFailed, session.EventRefused,
-	} {
-		if !strings.Contains(string(guide), "| `"+string(event)+"` |") {
-			t.Errorf("docs/operating.md says nothing of %s", event)
-		}
-	}
 }
 
 // What a client chose can't forge a line of the log, nor fill it (N4).

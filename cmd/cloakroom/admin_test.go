@@ -1,0 +1,75 @@
+package main_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom/cloakroom/internal/demo"
+)
+
+// The admin listener tells whether the process is well, to this machine only and
+// to no page in a browser on it (G18).
+func TestAdmin(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	s.serve()
+	tests := []struct {
+		name, path string
+		edit       func(*http.Request)
+		status     int
+		body       string
+	}{
+		{"health", "/healthz", nil, 200, "ok\n"},
+		{"readiness", "/readyz", nil, 200, `{"status":"ready","store":"ok","providers":{"main":"ok"}}` + "\n"},
+		{"nothing else", "/", nil, 404, ""},
+		{"no sessions", "/bff/user", nil, 404, ""},
+		{"by localhost", "/healthz", func(r *http.Request) { r.Host = "localhost:1" }, 200, ""},
+		{"by IPv6", "/healthz", func(r *http.Request) { r.Host = "[::1]:9090" }, 200, ""},
+		{"rebound name", "/healthz", func(r *http.Request) { r.Host = "evil.example" }, 403, "refused"},
+		{"name that begins well", "/readyz", func(r *http.Request) { r.Host = "127.0.0.1.evil.example" }, 403, "refused"},
+		{"other address", "/readyz", func(r *http.Request) { r.Host = "192.0.2.1" }, 403, "refused"},
+		{"other site", "/healthz", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403, "refused"},
+		{"sibling", "/healthz", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") }, 403, "refused"},
+		{"typed", "/healthz", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "none") }, 200, ""},
+		{"write", "/healthz", func(r *http.Request) { r.Method = "POST" }, 405, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if status, body := s.ask(tt.path, tt.edit); status != tt.status || !strings.HasPrefix(body, tt.body) {
+				t.Errorf("GET %s = %d %q, want %d %q", tt.path, status, body, tt.status, tt.body)
+			}
+		})
+	}
+	// The public listener has none of it.
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/"} {
+		if status, body := s.user().send("GET", path); status != http.StatusNotFound || strings.Contains(body, "ready") {
+			t.Errorf("the public listener answers %s with %d", path, status)
+		}
+	}
+	if r := cloakroom(t, s.dir, "health"); r.code != 0 || r.stdout != "ok\n" {
+		t.Errorf("health = exit %d %q %q", r.code, r.stdout, r.stderr)
+	}
+	// Without its provider it is ready still, and says what is missing.
+	s.provider.Close()
+	if status, body := s.ask("/readyz", nil); status != http.StatusOK {
+		t.Errorf("/readyz = %d %s", status, body)
+	}
+}
+
+// A provider that was down from the start leaves those who are signed in alone.
+func TestAdminProviderDown(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	p := s.serve()
+	u := s.user()
+	u.signIn()
+	p.stop()
+	p.wait()
+	s.provider.SetFaults(demo.Faults{Discovery: demo.Fault{Reply: &demo.Reply{Status: 503}}})
+	s.serve()
+	if status, body := s.ask("/readyz", nil); status != http.StatusOK || !strings.Contains(body, `"main":"unreachable"`) || !strings.Contains(body, `"status":"ready"`) {
+		t.Errorf("/readyz = %d %s", status, body)
+	}
+	if status, _ := u.send("GET", "/api/whoami"); status != http.StatusOK || u.name() != "u-1001" {
+		t.Errorf("a call = %d, signed in as %q", status, u.name())
+	}
+}
