@@ -2,16 +2,16 @@
 // good at this moment, keeps what it saw to itself, and never answers with it.
 
 import { createPublicKey, verify } from 'node:crypto';
-import { EventEmitter } from 'node:events';
 
 import { WebSocketServer } from 'ws';
 
+import { leak } from './leaky.mjs';
 import { apiResource } from './provider.mjs';
 import { serve } from './server.mjs';
 
 /** startAPI starts it. provider may be set later: tokens are checked with it. */
 export async function startAPI() {
-  const api = { seen: [], tokens: new Set(), sockets: new Set(), streams: new Set(), handshakes: 0, provider: undefined, slow: new EventEmitter() };
+  const api = { seen: [], tokens: new Set(), sockets: new Set(), streams: new Set(), handshakes: 0, provider: undefined };
   const { server, port, close } = await serve((req, res) => {
     answer(api, req, res).catch((err) => { res.destroy(err); });
   });
@@ -23,7 +23,7 @@ export async function startAPI() {
     sockets.handleUpgrade(req, socket, head, (ws) => {
       api.sockets.add(ws);
       ws.on('close', () => api.sockets.delete(ws));
-      ws.on('message', (data) => ws.send(`${who} said ${data}`));
+      ws.on('message', (data) => ws.send(`${data}` === 'leak' ? bearer(req) : `${who} said ${data}`));
       ws.send(`hello ${who}`);
     });
   });
@@ -40,11 +40,8 @@ async function answer(api, req, res) {
     res.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' });
     return res.end();
   }
+  if (path.startsWith('/leaky/')) return leak(path, bearer(req), res);
   if (path === '/events') return stream(api, req, res);
-  if (path === '/slow') {
-    api.slow.emit('arrived');
-    await new Promise((resolve) => { api.slow.once('go', resolve); });
-  }
   if (path.startsWith('/reports')) {
     res.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
     return res.end(`<!doctype html><title>Report</title><h1>Report for ${who}</h1><p id="path">${path}</p>`);
@@ -67,9 +64,11 @@ function stream(api, req, res) {
   });
 }
 
+const bearer = (req) => /^Bearer (\S+)$/.exec(req.headers.authorization ?? '')?.[1];
+
 /** authenticate returns the token's subject, or undefined. */
 async function authenticate(api, req) {
-  const token = /^Bearer (\S+)$/.exec(req.headers.authorization ?? '')?.[1];
+  const token = bearer(req);
   if (!token) return undefined;
   api.tokens.add(token);
   if (token.split('.').length === 3) return jwtSubject(api.provider, token);

@@ -73,7 +73,7 @@ function fragments(secret) {
   const segments = secret.split('.');
   const parts = segments.length === 3 ? segments.slice(1) : [secret];
   return parts.flatMap((part) => {
-    const size = Math.min(part.length, Math.max(20, Math.min(80, part.length >> 1)));
+    const size = Math.min(part.length, Math.max(16, Math.min(64, part.length >> 2)));
     return [part.slice(0, size), part.slice(-size)];
   });
 }

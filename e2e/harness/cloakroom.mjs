@@ -78,6 +78,7 @@ function config(s, { url, storeFile, dir }) {
       { path: '/api/', upstream: s.api, strip_prefix: '/api', headers: { 'X-User': 'sub' } },
       { path: '/api/ws', upstream: s.api, strip_prefix: '/api', websocket: true },
       { path: '/reports/', upstream: s.api, documents: 'allow' },
+      ...(s.leaky ? [{ path: '/leaky/', upstream: s.api, set_cookies: ['leak'] }] : []),
     ],
     spa: { dir: join(e2e, 'site') },
     admin: { listen: `127.0.0.1:${s.adminPort}` },

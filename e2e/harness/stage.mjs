@@ -19,7 +19,8 @@ import { freePort } from './server.mjs';
 /**
  * stage registers a stage and returns play(name, fn): a test that gets the stage.
  * If it fails, screenshots and the end of Cloakroom's log go to results/.
- * Options: auth, accessTTL (seconds), jwt, session (of config.yaml).
+ * Options: auth, accessTTL (seconds), jwt (access tokens are JWTs), session (of
+ * config.yaml), leaky (adds the routes of leaky.mjs).
  */
 export function stage(options = {}) {
   const s = {};
@@ -37,7 +38,7 @@ export function stage(options = {}) {
   });
 }
 
-async function open(s, { auth, accessTTL, jwt, session }) {
+async function open(s, { auth, accessTTL, jwt, session, leaky }) {
   build();
   const certs = process.env.CLOAKROOM_E2E_CERTS;
   const appCert = loadCert(certs, 'app');
@@ -55,7 +56,7 @@ async function open(s, { auth, accessTTL, jwt, session }) {
   s.api.provider = s.provider;
   s.attacker = await startAttacker({ app, cert: appCert });
   s.cloakroom = new Cloakroom(s.dir, {
-    port, adminPort, cert: appCert, session, auth, clientSecret: s.clientSecret, keyFile: signingKey(s.dir),
+    port, adminPort, cert: appCert, session, leaky, auth, clientSecret: s.clientSecret, keyFile: signingKey(s.dir),
     issuer: s.provider.issuer, providerCA: providerCert.certFile, api: s.api.url,
   });
   await s.cloakroom.start();

@@ -64,22 +64,21 @@ play('a logout by fetch says where to go on', async (s) => {
   await page.getByText('Signed out').waitFor();
 });
 
-// I1: the provider's absence keeps no session alive; the revocation is made up for.
-play('a logout works while the provider is down, and is told to it later', async (s) => {
+// I1: the provider's absence keeps no session alive, and the log tells of it.
+play('a logout works while the provider is down', async (s) => {
   const page = await s.newPage();
   await signIn(page, s.url);
   const stolen = await session(page);
-  const issued = s.journal.codes.at(-1);
   await s.provider.down();
   try {
     assert.equal((await call(page, '/bff/logout', { method: 'POST' })).status, 200);
     assert.equal(await session(page), undefined);
     await page.context().addCookies([stolen]);
     assert.equal((await call(page, '/bff/user')).status, 401);
+    await until('the audit event', () => s.cloakroom.records((r) => r.msg === 'revocation_failed').length === 1);
   } finally {
     await s.provider.up();
   }
-  await until('the refresh token is revoked', () => s.journal.revocations.find((r) => r.token === issued.rotated), 30_000);
 });
 
 // The way back is for the browser that left, and leads nowhere else.
