@@ -143,6 +143,10 @@ func (m *Manager) buryLate(key Key, t Ticket, r Record) {
 	m.revoke(key, c.Identity, c.Tokens)
 }
 
+// Discard revokes, in the background, the tokens of a sign-in that gave no
+// session.
+func (m *Manager) Discard(in SignIn) { m.revoke(Key{}, in.Identity, in.Tokens) }
+
 // revoke tells the provider in the background to forget tokens.
 func (m *Manager) revoke(key Key, who Identity, t Tokens) {
 	p, ok := m.provider(who)

@@ -185,6 +185,7 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, p pending, q url
 	}
 	in, err := p.provider.Finish(ctx, p.request, q)
 	if err != nil {
+		s.Manager.Discard(in)
 		return err
 	}
 	var previous *session.Ticket

@@ -82,6 +82,7 @@ func TestCallbackBadTokens(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := s.browser(t)
+			revoked := len(s.providers[0].Calls("revocation"))
 			s.providers[0].FailNext("code", tt.fault)
 			callback := b.approve(b.begin("?return_to=/orders"), "alice")
 			a := b.navigate(crossSite, callback.String()).problem(http.StatusBadGateway, "sign_in_failed")
@@ -95,6 +96,12 @@ func TestCallbackBadTokens(t *testing.T) {
 			b.navigate(crossSite, callback.String()).want(http.StatusSeeOther).leads("/orders")
 			if n := len(s.providers[0].Calls("token")); n != calls {
 				t.Error("the code was redeemed again")
+			}
+			if tt.fault.EditIDToken != nil || tt.fault.Forge != 0 {
+				// Tokens that came and were not accepted are not left lying about.
+				if err := s.providers[0].Wait("revocation", revoked+1, 5*time.Second); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

@@ -55,7 +55,9 @@ func (c *Client) CheckCallback(req AuthRequest, q url.Values) error {
 // Finish checks the callback once more, redeems its code, once, and verifies
 // everything that comes for it. Besides the errors of CheckCallback it returns
 // ErrToken or a *session.Unavailable. In no case may it be called again with
-// the same code: an answer that was lost may have spent it.
+// the same code: an answer that was lost may have spent it. If tokens came that
+// are not acceptable, they are in the returned SignIn, with nothing but their
+// origin: to be revoked, not used.
 func (c *Client) Finish(ctx context.Context, req AuthRequest, q url.Values) (session.SignIn, error) {
 	m, err := c.meta.get(ctx)
 	if err != nil {
@@ -68,23 +70,23 @@ func (c *Client) Finish(ctx context.Context, req AuthRequest, q url.Values) (ses
 	if err != nil {
 		return session.SignIn{}, err
 	}
+	in := session.SignIn{
+		Identity: session.Identity{Provider: c.cfg.Name, Issuer: c.cfg.Issuer, ClientID: c.cfg.ClientID},
+		Tokens:   a.tokens(sent),
+	}
 	id, err := c.verifyIDToken(ctx, m, req, a)
 	if err != nil {
-		return session.SignIn{}, err
+		return in, err
 	}
 	if a.scope == "" {
 		a.scope = strings.Join(c.cfg.Scopes, " ") // RFC 6749, 5.1: as requested
 	}
-	shown, err := c.shownClaims(ctx, m, id, a.access)
-	if err != nil {
-		return session.SignIn{}, err
+	if in.Claims, err = c.shownClaims(ctx, m, id, a.access); err != nil {
+		return in, err
 	}
-	return session.SignIn{
-		Identity: session.Identity{
-			Provider: c.cfg.Name, Issuer: c.cfg.Issuer, ClientID: c.cfg.ClientID, Subject: id.sub, SID: id.sid,
-		},
-		Tokens: a.tokens(sent), Claims: shown, ACR: id.acr, AuthTime: id.authTime(),
-	}, nil
+	in.Subject, in.SID, in.ACR, in.AuthTime = id.sub, id.sid, id.acr, id.authTime()
+	in.Tokens.Scope = a.scope
+	return in, nil
 }
 
 // redeem exchanges the code (RFC 6749, 4.1.3) and returns when it was sent.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cloakroom/cloakroom/internal/demo"
-	"github.com/cloakroom/cloakroom/session"
 	"github.com/cloakroom/cloakroom/session/oidc"
 )
 
@@ -102,8 +101,12 @@ func TestIDTokenRefused(t *testing.T) {
 			b.idp.SetFaults(demo.Faults{Code: tt.fault})
 			got, err := b.rp.Finish(t.Context(), req, q)
 			refused(t, err, oidc.ErrToken, tt.reason)
-			if got.Subject != "" || got.Tokens != (session.Tokens{}) {
-				t.Error("a refused sign-in returns something")
+			if got.Subject != "" || got.SID != "" || got.Claims != nil {
+				t.Error("a refused sign-in names a user")
+			}
+			// What came is returned, but only to be revoked.
+			if has, want := got.Tokens.Refresh != "", tt.reason != "malformed_answer"; has != want {
+				t.Errorf("tokens to revoke: %v, want %v", has, want)
 			}
 			b.noSecrets("error", err.Error())
 		})
