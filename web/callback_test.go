@@ -159,10 +159,10 @@ func TestCallbackError(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(name(tt.code), func(t *testing.T) {
 			b := s.browser(t)
-			s.providers[0].FailNext("authorize", demo.Fault{Error: tt.code, ErrorDescription: "<b>Call +1 555 0100</b>"})
+			s.providers[0].FailNext("authorize", demo.Fault{Error: tt.code, ErrorDescription: "<b>Call Mallory</b>"})
 			callback := b.approve(b.begin("?return_to=/orders"), "alice")
 			a := b.navigate(crossSite, callback.String()).problem(http.StatusForbidden, tt.want)
-			if strings.Contains(a.body, "555") || strings.Contains(a.body, "<b>") || strings.Contains(a.body, "alert") {
+			if strings.Contains(a.body, "Mallory") || strings.Contains(a.body, "<b>") || strings.Contains(a.body, "alert") {
 				t.Errorf("the page shows what the provider wrote:\n%s", a.body)
 			}
 			// The same callback again makes no call and goes where it was to go.

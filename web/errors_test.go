@@ -206,7 +206,7 @@ func TestAuditEvents(t *testing.T) {
 		{"bad token", func() {
 			s.providers[0].FailNext("code", demo.Fault{Forge: demo.ForgeNone})
 			s.browser(t).signIn("alice", "")
-		}, []string{"sign_in_refused"}},
+		}, []string{"sign_in_refused", "tokens_revoked"}},
 		{"cross-site call", func() { alice.fetch("GET", "/api/whoami", "Sec-Fetch-Site", crossSite) }, []string{"request_refused"}},
 		{"ambiguous path", func() { alice.fetch("GET", "/a//b") }, []string{"request_refused"}},
 		{"signed out", func() { s.browser(t).fetch("GET", "/bff/user") }, nil},
