@@ -27,7 +27,7 @@ func BenchmarkProxied(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	pool := &bufferPool{sync.Pool{New: func() any { return make([]byte, 32<<10) }}}
+	pool := &bufferPool{sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}}
 	reverse := &httputil.ReverseProxy{BufferPool: pool, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(upstream)
 		r.SetXForwarded()
@@ -108,5 +108,5 @@ var _ io.Writer = (*discard)(nil)
 
 type bufferPool struct{ sync.Pool }
 
-func (p *bufferPool) Get() []byte  { return p.Pool.Get().([]byte) }
-func (p *bufferPool) Put(b []byte) { p.Pool.Put(b) }
+func (p *bufferPool) Get() []byte  { return *p.Pool.Get().(*[]byte) }
+func (p *bufferPool) Put(b []byte) { p.Pool.Put(&b) }

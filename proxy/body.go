@@ -30,9 +30,6 @@ type body struct {
 	err  error  // of src; io.EOF at its end
 }
 
-// replayable reports whether the body can be sent from its beginning again.
-func (b *body) replayable() bool { return b == nil || b.keep }
-
 // failed returns why the browser's side of the body failed, or nil.
 func (b *body) failed() error {
 	if b == nil || b.reading.Load() {

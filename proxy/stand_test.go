@@ -199,7 +199,6 @@ func (s *stand) do(t testing.TB, method, path, body string, header ...string) (*
 type fakeProvider struct {
 	renewals atomic.Int32
 	err      error // what Renew returns instead
-	n        atomic.Int32
 }
 
 func (f *fakeProvider) Renew(_ context.Context, _ session.Identity, t session.Tokens) (session.Tokens, error) {
