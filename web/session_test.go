@@ -1,6 +1,9 @@
 package web_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/oidc"
 )
 
 // keys returns the sorted member names of an object.
@@ -212,5 +216,30 @@ func TestAbsoluteEnd(t *testing.T) {
 	}
 	if b.cookie("session") == "" {
 		t.Error("a refusal cleared the cookie")
+	}
+}
+
+// Providers fetch our public keys without cookie or header; with a secret as
+// credential there are none.
+func TestJWKS(t *testing.T) {
+	s := newStand(t, options{})
+	b := s.browser(t)
+	a := b.do(b.request("GET", "/bff/jwks")).want(http.StatusOK)
+	if got := strings.TrimSpace(a.body); got != `{"keys":[]}` {
+		t.Errorf("keys: %s", got)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = newStand(t, options{client: func(c *oidc.Config) { c.ClientSecret, c.PrivateKey = "", key }})
+	b = s.browser(t)
+	body := b.do(b.request("GET", "/bff/jwks")).want(http.StatusOK).json()
+	list, _ := body["keys"].([]any)
+	if len(list) != 1 {
+		t.Fatalf("keys: %v", body)
+	}
+	if public, _ := list[0].(map[string]any); public["kty"] != "EC" || public["x"] == nil || public["d"] != nil {
+		t.Errorf("keys: %v", body)
 	}
 }

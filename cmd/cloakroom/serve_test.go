@@ -30,6 +30,9 @@ func TestServe(t *testing.T) {
 	if status, _ := u.send("OPTIONS", "/api/whoami", "Access-Control-Request-Method", "GET"); status != http.StatusForbidden {
 		t.Errorf("a preflight = %d, want 403", status)
 	}
+	if got := s.raw("OPTIONS * HTTP/1.1\r\nHost: evil.example\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 421 ") {
+		t.Errorf("OPTIONS * = %s, want 421", got)
+	}
 	if status, _ := u.send("POST", "/bff/logout"); status != http.StatusOK || u.name() != "" {
 		t.Errorf("logout = %d, then signed in as %q", status, u.name())
 	}

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -263,6 +264,20 @@ func (u *user) name() string {
 		return ""
 	}
 	return body.Sub
+}
+
+// raw sends bytes to the public listener and returns the answer's first line.
+func (s *site) raw(request string) string {
+	s.Helper()
+	c, err := net.Dial("tcp", strings.Replace(strings.TrimPrefix(s.origin, "http://"), "localhost", "127.0.0.1", 1))
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_, _ = c.Write([]byte(request))
+	line, _ := bufio.NewReader(c).ReadString('\n')
+	return line
 }
 
 // ask asks the admin listener.
