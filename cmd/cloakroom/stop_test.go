@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,8 @@ func TestStopAnswersCalls(t *testing.T) {
 	u := s.user()
 	u.signIn()
 	arrived, release := make(chan struct{}), make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
+	defer letGo()
 	s.api.Handle("/held", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(arrived)
 		<-release
@@ -43,7 +46,7 @@ func TestStopAnswersCalls(t *testing.T) {
 		t.Errorf("/healthz = %d, want 200", status)
 	}
 	refused(t, s)
-	close(release)
+	letGo()
 	if got := <-answered; got.status != http.StatusOK || got.body != "the whole answer" {
 		t.Errorf("the call under way got %d %q", got.status, got.body)
 	}
