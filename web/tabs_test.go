@@ -145,3 +145,21 @@ func (s *stand) signedIn2(t testing.TB) *browser {
 	b.signIn("alice", "?provider=main").want(http.StatusSeeOther)
 	return b
 }
+
+// It is the oldest sign-ins that make room for new ones (A7).
+func TestLoginKeepsTheNewest(t *testing.T) {
+	s := newStand(t, options{})
+	b := s.browser(t)
+	var begun []*url.URL
+	for range 8 {
+		begun = append(begun, b.begin("?return_to=/orders"))
+		s.sleep(time.Second)
+	}
+	for i, at := range begun {
+		want := http.StatusSeeOther
+		if i < 3 {
+			want = http.StatusBadRequest
+		}
+		b.navigate(crossSite, b.approve(at, "alice").String()).want(want)
+	}
+}
