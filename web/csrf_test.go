@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -198,6 +199,12 @@ func TestCSRFWebSocket(t *testing.T) {
 			}
 			if res == nil || res.StatusCode != tt.status {
 				t.Fatalf("handshake: %v, %v, want %d", res, err, tt.status)
+			}
+			if tt.status == http.StatusForbidden {
+				// It is refused here, before a route or the API sees it.
+				if body, _ := io.ReadAll(res.Body); !strings.Contains(string(body), `"code":"cross_site"`) {
+					t.Errorf("the answer is %s", body)
+				}
 			}
 			if reached := len(s.api.Requests()) > before; reached != (tt.status == 101) {
 				t.Errorf("reached the API = %v", reached)
