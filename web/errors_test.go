@@ -129,8 +129,12 @@ func TestErrors(t *testing.T) {
 				t.Errorf("headers %v", a.Header)
 			}
 			m := reference.FindStringSubmatch(a.body)
-			if m == nil || strings.Count(s.log.String(), `"reference":"`+m[1]+m[2]+`"`) != 1 {
-				t.Errorf("reference %v is not in the log once", m)
+			if m == nil {
+				t.Fatalf("the answer has no reference:\n%s", a.text())
+			}
+			cause := regexp.MustCompile(`"code":"` + tt.code + `".*"reference":"` + m[1] + m[2] + `".*"error":"[^"]`)
+			if len(cause.FindAllString(s.log.String(), -1)) != 1 {
+				t.Errorf("the log has no cause under the reference %s", m[1]+m[2])
 			}
 			if !page {
 				wantKeys(t, "problem", without(a.json(), "login_url"), "type", "title", "status", "code", "reference")

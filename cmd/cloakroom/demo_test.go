@@ -25,7 +25,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("it took %v to start", took)
 	}
 	for _, want := range []string{"Open      " + s.origin, "alice, bob, carol", "http://127.0.0.1:" + idp, "Ctrl-C"} {
-		if !strings.Contains(p.stdout.String(), want) {
+		if !p.stdout.until(want, p.ended) {
 			t.Errorf("it does not say %q:\n%s", want, p.stdout)
 		}
 	}
