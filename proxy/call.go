@@ -169,7 +169,9 @@ func (c *call) fire() {
 	answering := c.stage == answering
 	c.mu.Unlock()
 	if answering && c.session != nil {
-		c.watch(c.session.Done(), nil)
+		over, release := c.session.Download()
+		defer release()
+		c.watch(over, nil)
 	}
 }
 

@@ -26,6 +26,9 @@ const (
 // ErrNotFound means that the session is over. An *Unavailable means that there
 // is no usable token now but there may be later.
 func (s *Session) Access(ctx context.Context) (Secret, error) {
+	if s.over.Load() {
+		return "", ErrNotFound
+	}
 	now := s.m.now()
 	v := s.content.Load()
 	switch s.freshness(v, now) {
@@ -82,6 +85,9 @@ func (s *Session) RenewAfter(ctx context.Context, used Secret) (Secret, error) {
 // last renewal, or without a refresh token, it does nothing (K1). Errors are
 // those of Access.
 func (s *Session) Renew(ctx context.Context) (bool, error) {
+	if s.over.Load() {
+		return false, ErrNotFound
+	}
 	now := s.m.now()
 	v := s.content.Load()
 	s.mu.Lock()

@@ -11,6 +11,10 @@ import (
 // in the same browser: calls of other tabs may be under way.
 const replacedFor = 30 * time.Second
 
+// maxRevokePause is the longest pause between attempts to revoke: with those
+// before it, about four minutes.
+const maxRevokePause = 128 * time.Second
+
 // Ended is what the end of a session leaves to do: telling the provider.
 type Ended struct {
 	Identity
@@ -63,23 +67,23 @@ func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
 }
 
 // bury ends s in memory: nobody finds it there any more, nobody loads it
-// again, its streams close.
+// again, its streams close. It reports false if s was over already.
 func (m *Manager) bury(s *Session, idle bool) bool {
-	m.ended.Store(s.key, &burial{at: m.now()})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over {
+	if s.over.Load() {
 		return false
 	}
-	s.over = true
-	close(s.stream)
-	m.open.CompareAndDelete(s.key, s)
-	if idle && s.watched {
-		// Finite downloads outlive idling out, though not the absolute limit.
-		m.watchExpiry(s)
-		return true
+	s.over.Store(true)
+	// Before it leaves memory: see load. A burial whose deletion is pending stays.
+	if v, ok := m.ended.Load(s.key); !ok || !v.(*burial).pending {
+		m.ended.Store(s.key, &burial{at: m.now()})
 	}
-	close(s.done)
+	m.open.CompareAndDelete(s.key, s)
+	close(s.stream)
+	if !idle || s.downloads == 0 {
+		close(s.done)
+	}
 	return true
 }
 
@@ -114,11 +118,7 @@ func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
 	if !s.ends.CompareAndSwap(0, m.now().Add(replacedFor).UnixMilli()) {
 		return
 	}
-	update, err := s.headUpdate()
-	if err == nil {
-		err = m.store.UpdateHeads(ctx, []HeadUpdate{update})
-	}
-	if err != nil {
+	if err := m.writeHeads(ctx, []*Session{s}); err != nil {
 		// It can't be written that the session is to end: then it ends now.
 		m.log.Error("a replaced session can't be marked; ending it at once", "session", s.key.Ref(), "error", err)
 		m.end(s, ReasonReplaced)
@@ -154,7 +154,8 @@ func (m *Manager) revoke(key Key, who Identity, t Tokens) {
 		return
 	}
 	task := func() {
-		if err := p.Revoke(context.Background(), t); err != nil {
+		err := m.tellProvider(p, t)
+		if err != nil {
 			m.audit(EventRevokeFailed, key, who, slog.String("error", err.Error()))
 			return
 		}
@@ -162,5 +163,17 @@ func (m *Manager) revoke(key Key, who Identity, t Tokens) {
 	}
 	if !m.spawn(task) {
 		m.audit(EventRevokeFailed, key, who, slog.String("error", "shutting down"))
+	}
+}
+
+// tellProvider revokes tokens, and tries again for some minutes if the provider
+// can't be asked now.
+func (m *Manager) tellProvider(p Provider, t Tokens) error {
+	for pause := firstPause; ; pause *= 2 {
+		err := p.Revoke(context.Background(), t)
+		var passing *Unavailable
+		if !errors.As(err, &passing) || pause > maxRevokePause || !m.pause(max(pause, passing.RetryAfter)) {
+			return err
+		}
 	}
 }

@@ -136,6 +136,8 @@ type provider struct {
 	lifetime time.Duration
 	answer   func(n int, t session.Tokens) (session.Tokens, error) // nil: rotate
 
+	revoke func(n int) error // nil: done
+
 	mu      sync.Mutex
 	issued  int
 	renewed []string // refresh tokens it was sent
@@ -179,6 +181,9 @@ func (p *provider) Revoke(_ context.Context, t session.Tokens) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.revoked = append(p.revoked, t.Refresh.Reveal())
+	if p.revoke != nil {
+		return p.revoke(len(p.revoked))
+	}
 	return nil
 }
 

@@ -33,15 +33,15 @@ type Session struct {
 
 	done   chan struct{} // closed when the session is over, but not by idling out
 	stream chan struct{} // closed when the session is over
+	over   atomic.Bool   // set under mu
 
-	mu      sync.Mutex
-	flight  *flight       // the renewal under way; guarded by mu
-	over    bool          // guarded by mu
-	evicted bool          // no longer the one in memory; guarded by mu
-	streams int           // open streams; guarded by mu
-	watched bool          // Done was asked for; guarded by mu
-	retryAt time.Time     // no renewal before this; guarded by mu
-	backoff time.Duration // last pause; guarded by mu
+	mu        sync.Mutex
+	flight    *flight       // the renewal under way; guarded by mu
+	evicted   bool          // no longer the one in memory; guarded by mu
+	streams   int           // open streams; guarded by mu
+	downloads int           // watched downloads; guarded by mu
+	retryAt   time.Time     // no renewal before this; guarded by mu
+	backoff   time.Duration // last pause; guarded by mu
 }
 
 // version is one state of a session's content. It never changes.
@@ -114,13 +114,22 @@ func (s *Session) Touch() {
 	}
 }
 
-// Done returns a channel that closes when the session is over for another
-// reason than idling out: what a finite download watches.
-func (s *Session) Done() <-chan struct{} {
+// Download registers a finite answer that takes long. The channel closes when
+// the session is over for another reason than idling out: that, a download
+// outlives. release must be called when the download is done.
+func (s *Session) Download() (over <-chan struct{}, release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.watched = true
-	return s.done
+	if s.evicted {
+		if n, err := s.m.Resume(context.Background(), s.ticket); err == nil {
+			return n.Download()
+		}
+	}
+	if !s.over.Load() {
+		s.m.watchExpiry(s)
+	}
+	s.downloads++
+	return s.done, s.release(&s.downloads)
 }
 
 // Stream registers a stream of no foreseeable end (a WebSocket, an event
@@ -130,19 +139,31 @@ func (s *Session) Done() <-chan struct{} {
 func (s *Session) Stream() (over <-chan struct{}, release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.evicted {
+		n, err := s.m.Resume(context.Background(), s.ticket)
+		if err != nil {
+			return nil, nil, err
+		}
+		return n.Stream()
+	}
 	switch {
-	case s.over, s.evicted:
+	case s.over.Load():
 		return nil, nil, ErrNotFound
 	case s.m.limits.Streams > 0 && s.streams >= s.m.limits.Streams:
 		return nil, nil, ErrTooManyStreams
 	}
-	s.streams++
 	s.m.watchExpiry(s)
-	return s.stream, sync.OnceFunc(func() {
+	s.streams++
+	return s.stream, s.release(&s.streams), nil
+}
+
+// release returns the function that takes one off count, once.
+func (s *Session) release(count *int) func() {
+	return sync.OnceFunc(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.streams--
-	}), nil
+		*count--
+	})
 }
 
 // expired returns why the session is over at now, or "".

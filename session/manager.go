@@ -52,9 +52,11 @@ type Manager struct {
 	// session back, and a deletion that the store refused still holds.
 	ended sync.Map
 
+	heads sync.Mutex // held while heads are sealed and written
+
 	mu        sync.Mutex
 	dirty     map[*Session]struct{} // activity not yet written; guarded by mu
-	streaming map[*Session]struct{} // with open streams or lingering downloads; guarded by mu
+	streaming map[*Session]struct{} // with open streams or downloads; guarded by mu
 	closing   chan struct{}         // closed under mu
 	work      sync.WaitGroup        // renewals, revocations; Add under mu while not closing
 }

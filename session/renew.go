@@ -35,7 +35,7 @@ func (s *Session) renewal(ctx context.Context, now time.Time) (*flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.over:
+	case s.over.Load():
 		return nil, ErrNotFound
 	case s.evicted:
 		return nil, errEvicted
@@ -84,14 +84,20 @@ func (s *Session) renew(ctx context.Context) error {
 		s.m.end(s, ReasonOwnCrash)
 		return ErrNotFound
 	}
-	begun := v.content
+	before, begun := v.Intent, v.content
 	begun.Intent = &intent{Attempt: attempt, Token: digest(v.Tokens.Refresh), Time: s.m.now()}
 	v, err := s.swap(ctx, v, begun)
 	if err != nil {
 		return s.swapFailed(ctx, err)
 	}
 	tokens, err := s.m.providers[s.who.Provider].Renew(ctx, s.who, v.Tokens)
+	reason := s.expired(s.m.now())
 	switch {
+	case err == nil && (reason == ReasonAbsolute || reason == ReasonIdle):
+		// The session ran out meanwhile (R24).
+		s.m.revoke(s.key, s.who, tokens)
+		s.m.end(s, reason)
+		return ErrNotFound
 	case err == nil:
 		return s.commit(ctx, v, tokens)
 	case errors.Is(err, ErrRefused):
@@ -113,9 +119,10 @@ func (s *Session) renew(ctx context.Context) error {
 		}
 		return &Unavailable{Err: err}
 	}
-	// The token was not consumed: the attempt does not count.
+	// The token was not consumed: this attempt does not count, one before it of
+	// unknown end does.
 	kept := v.content
-	kept.Intent = nil
+	kept.Intent = before
 	if _, swapErr := s.swap(ctx, v, kept); errors.Is(swapErr, ErrNotFound) {
 		return ErrNotFound
 	}
@@ -137,19 +144,26 @@ func (s *Session) commit(ctx context.Context, v *version, tokens Tokens) error {
 	for pause := firstPause / 10; ; pause = min(2*pause, lastPause/6) {
 		_, err := s.swap(ctx, v, renewed)
 		switch {
-		case err == nil && s.isOver():
+		case err == nil && s.over.Load():
 			s.m.revoke(s.key, s.who, tokens)
 			return ErrNotFound
 		case err == nil:
 			s.m.audit(EventRenewed, s.key, s.who, slog.Bool("rotated", rotated))
 			return nil
-		case errors.Is(err, ErrNotFound), s.isOver():
+		case errors.Is(err, ErrNotFound), s.over.Load():
 			// Logout beats renewal (D12): what was obtained must not live on.
 			s.m.revoke(s.key, s.who, tokens)
 			s.m.forget(s)
 			return ErrNotFound
 		case errors.Is(err, ErrConflict):
-			return s.adopt(ctx)
+			// Either another writer was first, or it is our own write, of an attempt
+			// that the store could not vouch for: that is durable only once a write
+			// after it is.
+			if err := s.adopt(ctx); err != nil || s.content.Load().Tokens.Access != tokens.Access {
+				return err
+			}
+			v = s.content.Load()
+			continue
 		}
 		s.m.log.Error("renewed tokens can't be written; trying again",
 			"session", s.key.Ref(), "provider", s.who.Provider, "error", err)
@@ -203,12 +217,6 @@ func (s *Session) adopt(ctx context.Context) error {
 	}
 	s.content.Store(&version{content: c, number: record.Version, found: true})
 	return nil
-}
-
-func (s *Session) isOver() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.over
 }
 
 // digest names a refresh token in an intent.

@@ -93,11 +93,11 @@ func (m *Manager) pause(d time.Duration) bool {
 // ago, or of all. It reports whether the store took it.
 func (m *Manager) flush(ctx context.Context, now time.Time, all bool) bool {
 	for {
-		batch, updates := m.unwritten(now, all)
+		batch := m.unwritten(now, all)
 		if len(batch) == 0 {
 			return true
 		}
-		if err := m.store.UpdateHeads(ctx, updates); err != nil {
+		if err := m.writeHeads(ctx, batch); err != nil {
 			m.log.Error("activity can't be written; trying again", "sessions", len(batch), "error", err)
 			m.mu.Lock()
 			for _, s := range batch {
@@ -107,16 +107,14 @@ func (m *Manager) flush(ctx context.Context, now time.Time, all bool) bool {
 			m.mu.Unlock()
 			return false
 		}
-		for _, s := range batch {
-			s.written.Store(now.UnixMilli())
-		}
 	}
 }
 
 // unwritten takes a batch of sessions out of m.dirty.
-func (m *Manager) unwritten(now time.Time, all bool) (batch []*Session, updates []HeadUpdate) {
+func (m *Manager) unwritten(now time.Time, all bool) (batch []*Session) {
 	before := now.Add(-m.granularity()).UnixMilli()
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	for s := range m.dirty {
 		if !all && s.written.Load() > before {
 			continue
@@ -128,18 +126,31 @@ func (m *Manager) unwritten(now time.Time, all bool) (batch []*Session, updates 
 			break
 		}
 	}
-	m.mu.Unlock()
-	kept := batch[:0]
+	return batch
+}
+
+// writeHeads writes the heads of sessions as they are now. One call follows the
+// other, so that an older head never overtakes a newer one on its way to the
+// store. No request but a sign-in that replaces a session waits for it.
+func (m *Manager) writeHeads(ctx context.Context, batch []*Session) error {
+	m.heads.Lock()
+	defer m.heads.Unlock()
+	now := m.now().UnixMilli()
+	updates := make([]HeadUpdate, 0, len(batch))
 	for _, s := range batch {
 		update, err := s.headUpdate()
 		if err != nil {
-			m.log.Error("activity can't be sealed", "session", s.key.Ref(), "error", err)
-			continue
+			return err
 		}
-		kept = append(kept, s)
 		updates = append(updates, update)
 	}
-	return kept, updates
+	if err := m.store.UpdateHeads(ctx, updates); err != nil {
+		return err
+	}
+	for _, s := range batch {
+		s.written.Store(now)
+	}
+	return nil
 }
 
 // sweep removes what has expired from the store, batch by batch.
@@ -174,8 +185,9 @@ func (m *Manager) watchExpiry(s *Session) {
 	m.streaming[s] = struct{}{}
 }
 
-// closeStreams ends the sessions with open streams whose time is over, and the
-// downloads of those that idled out and have now reached their absolute end.
+// closeStreams ends the sessions with open streams or downloads whose time is
+// over, and the downloads of those that idled out and have now reached their
+// absolute end.
 func (m *Manager) closeStreams(now time.Time) {
 	m.mu.Lock()
 	watched := make([]*Session, 0, len(m.streaming))
@@ -184,42 +196,30 @@ func (m *Manager) closeStreams(now time.Time) {
 	}
 	m.mu.Unlock()
 	for _, s := range watched {
-		if !m.closeStream(s, now) {
-			m.mu.Lock()
-			delete(m.streaming, s)
-			m.mu.Unlock()
+		if reason := s.expired(now); reason != "" {
+			m.end(s, reason)
 		}
+		m.closeStream(s, now)
 	}
 }
 
-// closeStream does so for one session and reports whether to go on watching it.
-func (m *Manager) closeStream(s *Session, now time.Time) bool {
-	reason := s.expired(now)
+// closeStream closes what an ended session still has open and must not have,
+// and stops watching a session that has nothing open. Both happen under its
+// lock: a stream that opens meanwhile is watched again.
+func (m *Manager) closeStream(s *Session, now time.Time) {
 	s.mu.Lock()
-	over, streams := s.over, s.streams
-	s.mu.Unlock()
-	switch {
-	case !over && reason != "":
-		m.end(s, reason)
-		return reason == ReasonIdle
-	case !over:
-		return streams > 0
+	defer s.mu.Unlock()
+	if s.streams+s.downloads == 0 {
+		m.mu.Lock()
+		delete(m.streaming, s)
+		m.mu.Unlock()
 	}
-	if !now.Before(s.started.Add(m.limits.Absolute)) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	if s.over.Load() && !now.Before(s.started.Add(m.limits.Absolute)) {
 		select {
 		case <-s.done:
 		default:
 			close(s.done)
 		}
-		return false
-	}
-	select {
-	case <-s.done:
-		return false
-	default:
-		return s.watched
 	}
 }
 
@@ -232,7 +232,7 @@ func (m *Manager) evict(now time.Time) {
 			return true
 		}
 		s.mu.Lock()
-		if s.flight == nil && s.streams == 0 && !s.dirty.Load() {
+		if s.flight == nil && s.streams+s.downloads == 0 && !s.dirty.Load() {
 			s.evicted = true
 			m.open.CompareAndDelete(s.key, s)
 		}

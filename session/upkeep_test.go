@@ -134,7 +134,8 @@ func TestStreamsEnd(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer release()
-				download := s.Done()
+				download, done := s.Download()
+				defer done()
 				want(t, "open before", [2]bool{open(stream), open(download)}, [2]bool{true, true})
 				tt.end(r, ticket)
 				if tt.after > 0 {

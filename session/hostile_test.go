@@ -1,0 +1,250 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// hookStore calls before and after around writes; nil does nothing.
+type hookStore struct {
+	session.Store
+	heads func(write func() error) error
+	swap  func(write func() error) error
+}
+
+func (h *hookStore) UpdateHeads(ctx context.Context, u []session.HeadUpdate) error {
+	write := func() error { return h.Store.UpdateHeads(ctx, u) }
+	if h.heads != nil {
+		return h.heads(write)
+	}
+	return write()
+}
+
+func (h *hookStore) SwapTokens(ctx context.Context, k session.Key, u session.TokensUpdate) error {
+	write := func() error { return h.Store.SwapTokens(ctx, k, u) }
+	if h.swap != nil {
+		return h.swap(write)
+	}
+	return write()
+}
+
+// E12: a download that nobody calls beside ends with its session, however that
+// ends, and though the session was long unused.
+func TestLonelyDownload(t *testing.T) {
+	tests := []struct {
+		name  string
+		limit time.Duration // absolute
+		act   func(r *room, ticket session.Ticket)
+		wait  time.Duration
+	}{
+		{"logout after a long time", 8 * time.Hour, func(r *room, ticket session.Ticket) {
+			time.Sleep(13 * time.Minute)
+			_, _ = r.End(r.t.Context(), ticket, session.ReasonLogout)
+		}, 2 * time.Second},
+		{"absolute end", 5 * time.Minute, func(*room, session.Ticket) {}, 5*time.Minute + 2*time.Second},
+		{"the same user signed in again", 8 * time.Hour, func(r *room, ticket session.Ticket) { r.signIn("alice", &ticket) }, 32 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRoom(t, func(r *room) { r.limits.Absolute = tt.limit })
+				ticket := r.signIn("alice", nil)
+				over, release := r.resume(ticket).Download()
+				defer release()
+				tt.act(r, ticket)
+				time.Sleep(tt.wait)
+				synctest.Wait()
+				want(t, "open", open(over), false)
+			})
+		})
+	}
+}
+
+// R3: however unknown and unsent outcomes follow each other, a refresh token is
+// sent twice with unknown outcome, and then the session ends.
+func TestNoThirdUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		sent := 0
+		r.provider.answer = func(n int, old session.Tokens) (session.Tokens, error) {
+			if n%2 == 0 {
+				return session.Tokens{}, &session.Unavailable{Err: errors.New("connection refused")}
+			}
+			sent++
+			return lose(n, old)
+		}
+		ticket := r.signIn("alice", nil)
+		for range 60 {
+			time.Sleep(15 * time.Second)
+			if s, err := r.Resume(t.Context(), ticket); err == nil {
+				_, _ = s.Access(t.Context())
+			}
+		}
+		want(t, "sent", sent, 2)
+		want(t, "ends", r.log.events(session.EventEnded), []string{"own_crash"})
+	})
+}
+
+// I1, D12: a logout holds though the disk is full for as long as it takes, while
+// a renewal comes back.
+func TestLogoutWithFullDiskAndRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
+			time.Sleep(8 * time.Second)
+			return r.provider.next(), nil
+		}
+		ticket := r.signIn("alice", nil)
+		time.Sleep(4*time.Minute + 10*time.Second)
+		r.access(ticket) // begins a renewal
+		time.Sleep(7 * time.Second)
+		for _, method := range []string{"Delete", "SwapTokens", "UpdateHeads"} {
+			r.store.set(method, errors.New("disk full"))
+		}
+		if _, err := r.End(t.Context(), ticket, session.ReasonLogout); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		for _, method := range []string{"Delete", "SwapTokens", "UpdateHeads"} {
+			r.store.set(method, nil)
+		}
+		time.Sleep(4 * time.Minute)
+		r.wantOver(ticket)
+		r.restart()
+		r.wantOver(ticket)
+	})
+}
+
+// E11: nothing that was resumed before the end gives a token after it.
+func TestNoTokenAfterEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		ticket := r.signIn("alice", nil)
+		s := r.resume(ticket)
+		if _, err := r.End(t.Context(), ticket, session.ReasonLogout); err != nil {
+			t.Fatal(err)
+		}
+		_, access := s.Access(t.Context())
+		_, after := s.RenewAfter(t.Context(), "access-0")
+		_, renew := s.Renew(t.Context())
+		_, _, stream := s.Stream()
+		for name, err := range map[string]error{"Access": access, "RenewAfter": after, "Renew": renew, "Stream": stream} {
+			if !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("%s: got %v, want ErrNotFound", name, err)
+			}
+		}
+	})
+}
+
+// B10: that a session was replaced is not overwritten by its last activity,
+// which was on its way to the store.
+func TestReplacedWhileActivityIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		under, gate := make(chan struct{}, 9), make(chan struct{})
+		hooks := &hookStore{Store: r.store.Store, heads: func(write func() error) error {
+			under <- struct{}{}
+			<-gate
+			return write()
+		}}
+		r.store.Store = hooks
+		ticket := r.signIn("alice", nil)
+		time.Sleep(2 * time.Minute)
+		r.resume(ticket).Touch()
+		<-under // upkeep has sealed the head
+		done := make(chan struct{})
+		go func() { r.signIn("alice", &ticket); close(done) }()
+		close(gate)
+		<-done
+		hooks.heads = nil
+		r.restart()
+		time.Sleep(time.Minute)
+		r.wantOver(ticket)
+	})
+}
+
+// D1: a write that the store can't vouch for counts once a later one has
+// worked, and is announced once.
+func TestCommitOfUnknownEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		unknown, writes := 0, 0
+		r.store.Store = &hookStore{Store: r.store.Store, swap: func(write func() error) error {
+			writes++
+			err := write()
+			if err == nil && unknown > 0 {
+				unknown--
+				return errors.New("fdatasync: input/output error")
+			}
+			return err
+		}}
+		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
+			unknown = 1
+			return r.provider.next(), nil
+		}
+		ticket := r.signIn("alice", nil)
+		time.Sleep(10 * time.Minute)
+		want(t, "token", r.access(ticket), "access-2")
+		want(t, "writes", writes, 4) // intent; of unknown end; refused; once more
+		want(t, "renewed", len(r.log.events(session.EventRenewed)), 1)
+	})
+}
+
+// R24: a renewal that comes back after the session's end is not kept.
+func TestRenewalPastTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t, func(r *room) { r.limits.Absolute = 5 * time.Minute })
+		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
+			time.Sleep(8 * time.Second)
+			return r.provider.next(), nil
+		}
+		ticket := r.signIn("alice", nil)
+		time.Sleep(4*time.Minute + 54*time.Second)
+		r.access(ticket)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		r.wantOver(ticket)
+		want(t, "renewed", len(r.log.events(session.EventRenewed)), 0)
+		if got := fmt.Sprint(r.provider.revocations()); got != "[refresh-2 refresh-1]" && got != "[refresh-1 refresh-2]" {
+			t.Errorf("revocations: got %v, want both", got)
+		}
+	})
+}
+
+// I2: a revocation that the provider can't take now is tried again.
+func TestRevocationIsRepeated(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"provider down for a while", &session.Unavailable{Err: errors.New("503")}, 4},
+		{"provider refuses", errors.New("unsupported_token_type"), 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRoom(t)
+				r.provider.revoke = func(n int) error {
+					if n < 4 {
+						return tt.err
+					}
+					return nil
+				}
+				ticket := r.signIn("alice", nil)
+				if _, err := r.End(t.Context(), ticket, session.ReasonLogout); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Minute)
+				want(t, "attempts", len(r.provider.revocations()), tt.want)
+				want(t, "failures told", len(r.log.events(session.EventRevokeFailed)), 1-tt.want/4)
+			})
+		})
+	}
+}
