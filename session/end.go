@@ -75,10 +75,7 @@ func (m *Manager) bury(s *Session, idle bool) bool {
 		return false
 	}
 	s.over.Store(true)
-	// Before it leaves memory: see load. A burial whose deletion is pending stays.
-	if v, ok := m.ended.Load(s.key); !ok || !v.(*burial).pending {
-		m.ended.Store(s.key, &burial{at: m.now()})
-	}
+	m.ended.Store(s.key, &burial{at: m.now()}) // before it leaves memory: see load
 	m.open.CompareAndDelete(s.key, s)
 	close(s.stream)
 	if !idle || s.downloads == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,28 +146,41 @@ func TestNoTokenAfterEnd(t *testing.T) {
 // B10: that a session was replaced is not overwritten by its last activity,
 // which was on its way to the store.
 func TestReplacedWhileActivityIsWritten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
-		under, gate := make(chan struct{}, 9), make(chan struct{})
-		hooks := &hookStore{Store: r.store.Store, heads: func(write func() error) error {
-			under <- struct{}{}
-			<-gate
+	// On the real clock: whoever waits for a lock stops a fake one.
+	r := newRoom(t, func(r *room) { r.limits.Idle = 20 * time.Second }) // activity is written after 1 s
+	under, gate, landed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var later atomic.Bool
+	r.store.Store = &hookStore{Store: r.store.Store, heads: func(write func() error) error {
+		if later.Swap(true) {
 			return write()
-		}}
-		r.store.Store = hooks
-		ticket := r.signIn("alice", nil)
-		time.Sleep(2 * time.Minute)
+		}
+		close(under)
+		<-gate
+		defer close(landed)
+		return write()
+	}}
+	ticket := r.signIn("alice", nil)
+	for waiting := true; waiting; {
 		r.resume(ticket).Touch()
-		<-under // upkeep has sealed the head
-		done := make(chan struct{})
-		go func() { r.signIn("alice", &ticket); close(done) }()
-		close(gate)
-		<-done
-		hooks.heads = nil
-		r.restart()
-		time.Sleep(time.Minute)
-		r.wantOver(ticket)
-	})
+		select {
+		case <-under: // upkeep has sealed the head
+			waiting = false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	done := make(chan struct{})
+	go func() { r.signIn("alice", &ticket); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(100 * time.Millisecond): // it waits, as it should
+	}
+	close(gate)
+	<-landed
+	<-done
+	r.restart()
+	if left := time.Until(r.resume(ticket).Info().Absolute); left > 30*time.Second {
+		t.Errorf("the replaced session has %v left, want 30 s at most", left)
+	}
 }
 
 // D1: a write that the store can't vouch for counts once a later one has
