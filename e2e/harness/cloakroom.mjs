@@ -28,6 +28,9 @@ export class Cloakroom {
     });
     const { process: child } = this;
     this.exited = once(child, 'exit');
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => { this.output += text; });
     }
@@ -54,7 +57,7 @@ export class Cloakroom {
     });
   }
 
-  /** events returns its log's records with the given message or event. */
+  /** records returns the records of its log that match accepts. */
   records(match) {
     return this.output.split('\n').filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line)).filter(match);

@@ -67,6 +67,7 @@ async function open(s, { auth, accessTTL, jwt, session, leaky }) {
   // A context is a browser of its own: its cookies are nobody else's.
   s.newBrowser = async () => {
     const context = await s.browser.newContext();
+    context.setDefaultTimeout(15_000);
     s.contexts.push(context);
     return context;
   };

@@ -26,7 +26,7 @@ const cookies = async (page) => (await page.context().cookies()).filter((c) => c
   .map((c) => [c.name, c.value]);
 
 for (const site of ['crossSite', 'sameSite']) {
-  // F1–F5, I6: forms need no permission, and from the same site Strict cookies come along.
+  // F1, F3, I4: forms need no permission, and from the same site Strict cookies come along.
   play(`forms of another origin are refused (${site})`, async (s) => {
     const page = await s.newPage();
     await unharmed(s, page, async () => {
@@ -41,7 +41,7 @@ for (const site of ['crossSite', 'sameSite']) {
     });
   });
 
-  // F1–F5: what scripts can send with cookies, whether or not they may read the answer.
+  // F3, F4: what scripts can send with cookies, whether or not they may read the answer.
   play(`scripts of another origin reach and read nothing (${site})`, async (s) => {
     const page = await s.newPage();
     await unharmed(s, page, async () => {
@@ -63,7 +63,7 @@ for (const site of ['crossSite', 'sameSite']) {
     });
   });
 
-  // A9, M4: a sign-in begins by a navigation only, and no page of ours shows in a frame.
+  // A9, M2: a sign-in begins by a navigation only, and no page of ours shows in a frame.
   play(`images and frames of another origin start and show nothing (${site})`, async (s) => {
     const page = await s.newPage();
     await unharmed(s, page, async () => {

@@ -65,7 +65,7 @@ play('a callback opened in five tabs at once is redeemed once', async (s) => {
   assert.equal(s.journal.codes.length - calls, 1);
 });
 
-// B4, A4: login CSRF. A callback is worth nothing in another browser.
+// A6, B1, F7: login CSRF. A callback is worth nothing in another browser.
 play('a callback from another browser signs nobody in', async (s) => {
   const victim = await s.newPage();
   const callback = await keepBack(s, await s.newPage(), '/', 'mallory');

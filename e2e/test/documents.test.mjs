@@ -55,7 +55,7 @@ play('a link on another site leads to the sign-in if there is no session', async
   assert.deepEqual(counts, { '/reports/7': 3, '/bff/login': 1, '/bff/callback': 1 });
 });
 
-// The page is reached from the app itself too, and an answer of an API is no page.
+// G12: the page is reached from the app itself too, and an API's answer is no page.
 play('a gated page opens from the app, an API call does not', async (s) => {
   const page = await s.newPage();
   await signIn(page, s.url);

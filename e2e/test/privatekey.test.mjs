@@ -22,7 +22,7 @@ async function renewed(s, page) {
   return answers;
 }
 
-// C3: the provider reads our public key from /bff/jwks; no secret is shared.
+// A1, C7: the provider reads our public key from /bff/jwks; no secret is shared.
 play('sign-in, renewal and revocation work with a private key', async (s) => {
   const page = await s.newPage();
   await signIn(page, s.url);
@@ -38,7 +38,7 @@ play('sign-in, renewal and revocation work with a private key', async (s) => {
   assert.deepEqual(keys.map((k) => [k.kty, k.crv, k.use, k.d]), [['EC', 'P-256', 'sig', undefined]]);
 });
 
-// D10, I8: the provider ends its session. Ours lives until the next renewal is
+// D7: the provider ends its session. Ours lives until the next renewal is
 // refused, and then ends cleanly.
 play('a logout at the provider alone ends the session at the next renewal', async (s) => {
   const page = await s.newPage();

@@ -16,7 +16,7 @@ async function expire(s) {
   await until('the access token expires', async () => !(await s.provider.findToken(token)), (ttl + 4) * 1000);
 }
 
-// D1, D2: a call a second over more than two lives of a token.
+// D1, D3, D11: a call a second over more than two lives of a token.
 play('tokens are renewed without the page noticing', async (s) => {
   const page = await s.newPage();
   await signIn(page, s.url);
@@ -39,7 +39,7 @@ play('tokens are renewed without the page noticing', async (s) => {
   for (const [i, r] of refreshes.slice(1).entries()) assert.equal(r.refresh, refreshes[i].rotated);
 });
 
-// D4, K1: the provider revokes everything if a refresh token comes twice.
+// D4: the provider revokes everything if a refresh token comes twice.
 play('fifty calls at the moment of expiry cause one renewal', async (s) => {
   const page = await s.newPage();
   await signIn(page, s.url);
@@ -78,7 +78,7 @@ play('a renewal survives the page that caused it', async (s) => {
   assert.equal(s.journal.refreshes.length - before, 1);
 });
 
-// D3, D9, J2: what is on disk is enough, whether Cloakroom said good-bye or not.
+// J10, R1, R26: what is on disk is enough, whether Cloakroom said good-bye or not.
 for (const signal of ['SIGTERM', 'SIGKILL']) {
   play(`a session survives a restart after ${signal}`, async (s) => {
     const page = await s.newPage();
@@ -95,7 +95,7 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
   });
 }
 
-// D7, D8: an outage of the provider is no logout.
+// D7, R2: an outage of the provider is no logout.
 play('the provider is down: the valid token serves, then calls wait, and nobody is logged out', async (s) => {
   const page = await s.newPage();
   await signIn(page, s.url);

@@ -9,8 +9,8 @@ import { stage } from '../harness/stage.mjs';
 
 const play = stage();
 
-// A5, B1: the user ends where the sign-in began, and nothing of the protocol stays
-// in the address.
+// A2, A3, B11: the user ends where the sign-in began, and nothing of the protocol
+// stays in the address.
 play('a deep link survives the sign-in', async (s) => {
   const page = await s.newPage();
   const visited = [];
@@ -28,7 +28,7 @@ play('a deep link survives the sign-in', async (s) => {
   assert.deepEqual([code.status, code.auth, code.pkce], [200, 'client_secret_basic', true]);
 });
 
-// E1, E2, E3: the cookie as Chromium holds it, and what scripts can read of it.
+// E1, E2, E3, E15: the cookie as Chromium holds it, and what scripts can read of it.
 play('the session cookie is out of the reach of scripts, siblings and other sites', async (s) => {
   const page = await s.newPage();
   await signIn(page, s.url);
@@ -47,7 +47,7 @@ play('the session cookie is out of the reach of scripts, siblings and other site
   assert.equal(await page.evaluate(() => document.cookie), '');
 });
 
-// What /bff/user shows, and what the API is told: claims, never a token.
+// C2, G4, G5: what /bff/user shows, and what the API is told.
 play('the page sees claims and the API sees who calls', async (s) => {
   const page = await s.newPage();
   await signIn(page, s.url, { user: 'bob' });
@@ -64,7 +64,7 @@ play('the page sees claims and the API sees who calls', async (s) => {
   assert.equal(orders.body.headers.cookie, undefined, 'our cookie went upstream');
 });
 
-// B3: without a sign-in there is nothing, and the refusal says what to do.
+// G14: without a sign-in there is nothing, and the refusal says what to do.
 play('signed out, calls get a problem that names the way in', async (s) => {
   const page = await s.newPage();
   await page.goto(`${s.url}/`);
@@ -77,7 +77,7 @@ play('signed out, calls get a problem that names the way in', async (s) => {
   assert.deepEqual((await call(page, '/bff/session')).body.authenticated, false);
 });
 
-// The provider says no: the user cancelled there.
+// B5: the provider says no, because the user cancelled there.
 play('a cancelled sign-in ends at a page with a way on', async (s) => {
   const page = await s.newPage();
   await page.goto(`${s.url}/orders/9`);
@@ -92,7 +92,7 @@ play('a cancelled sign-in ends at a page with a way on', async (s) => {
   await page.getByLabel('User').waitFor();
 });
 
-// M1–M5, M7: headers of a page, a file, a call and a refusal; HTTP/2 to the browser.
+// E16, M1, M2, M4, M5, M7: headers of a page, a file, a call and a refusal; HTTP/2 to the browser.
 play('answers are guarded by their headers and come over HTTP/2', async (s) => {
   const page = await s.newPage();
   const document = (await page.goto(`${s.url}/`)).headers();

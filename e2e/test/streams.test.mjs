@@ -26,7 +26,7 @@ async function openStreams(page) {
   await page.waitForFunction(() => window.seen.said.length >= 2);
 }
 
-// G9, E12: both work, both end with the session, on either side of the proxy.
+// E12, G10: both work, both end with the session, on either side of the proxy.
 play('WebSocket and event stream work, and end within two seconds of a logout', async (s) => {
   const page = await s.newPage();
   await signIn(page, s.url);
