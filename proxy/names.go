@@ -43,7 +43,7 @@ var responseDrop = set(
 	"Server", "X-Powered-By", "X-Aspnet-Version", "X-Aspnetmvc-Version", "X-Runtime", "X-Generator",
 )
 
-var responseDropPrefixes = []string{"Access-Control-", "Proxy-", "Public-Key-Pins", "Sec-Websocket-"}
+var responseDropPrefixes = []string{"Access-Control-", "Sec-Session-", "Secure-Session-", "Proxy-", "Public-Key-Pins", "Sec-Websocket-"}
 
 // cacheHeaders steer caches beside Cache-Control, some of them over its head.
 var cacheHeaders = set(

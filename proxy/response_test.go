@@ -63,7 +63,7 @@ func TestResponseHeaders(t *testing.T) {
 		{"challenge without a 401", proxy.Config{}, "WWW-Authenticate: Basic realm=x", "Www-Authenticate", nil},
 	}
 	for _, name := range []string{
-		"Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc", "Report-To", "NEL", "Refresh", "Access-Control-Allow-Origin",
+		"Clear-Site-Data", "Secure-Session-Registration", "Sec-Session-Registration", "Strict-Transport-Security", "Alt-Svc", "Report-To", "NEL", "Refresh", "Access-Control-Allow-Origin",
 		"Access-Control-Allow-Credentials", "Public-Key-Pins", "Public-Key-Pins-Report-Only", "Server", "X-Powered-By", "Service-Worker-Allowed",
 		"DPoP-Nonce", "Proxy-Authenticate", "Keep-Alive", "X-Accel-Redirect", "Timing-Allow-Origin", "Authentication-Info",
 	} {

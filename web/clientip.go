@@ -35,9 +35,14 @@ func TrustedProxies(trusted []netip.Prefix) func(*http.Request) string {
 		client = client.Unmap()
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		for i := len(hops) - 1; i >= 0 && isTrusted(client); i-- {
-			hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-			if err != nil {
-				break
+			text := strings.TrimSpace(hops[i])
+			hop, err := netip.ParseAddr(text)
+			if err != nil { // some proxies add the port
+				var withPort netip.AddrPort
+				if withPort, err = netip.ParseAddrPort(text); err != nil {
+					break
+				}
+				hop = withPort.Addr()
 			}
 			client = hop.Unmap()
 		}

@@ -33,6 +33,8 @@ func TestTrustedProxies(t *testing.T) {
 		{"our proxy says a line", ours, "10.0.0.1:1234", []string{"x\x1b[31m"}, "10.0.0.1"},
 		{"IPv6", ours, "[fd00::1]:1234", []string{"2001:db8::9"}, "2001:db8::9"},
 		{"IPv4 in IPv6", ours, "[::ffff:10.0.0.1]:1234", []string{"::ffff:198.51.100.9"}, "198.51.100.9"},
+		{"with a port", ours, "10.0.0.1:1234", []string{"198.51.100.9:5678"}, "198.51.100.9"},
+		{"IPv6 with a port", ours, "10.0.0.1:1234", []string{"[2001:db8::9]:5678"}, "2001:db8::9"},
 		{"no port", nil, "192.0.2.7", nil, "192.0.2.7"},
 	}
 	for _, tt := range tests {

@@ -22,6 +22,11 @@ func (s *Server) login(c echo.Context) error {
 	if err := s.guardLogin(r); err != nil {
 		return err
 	}
+	ticket, hasTicket := s.cookies.readTicket(r)
+	if !hasTicket && s.hiddenTicket(r) {
+		s.hopPage(w, r.URL.RequestURI())
+		return nil
+	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return errParameter
@@ -49,7 +54,7 @@ func (s *Server) login(c echo.Context) error {
 	}
 	name := s.cookies.loginCookie(request.State.Reveal(), s.Now())
 	t := transaction{Request: &request, Quiet: params.Prompt == "none", ReturnTo: params.ReturnTo}
-	if ticket, ok := s.cookies.readTicket(r); ok {
+	if hasTicket {
 		// The callback comes from another site: a Strict cookie may be missing there.
 		if t.Previous, err = ticket.MarshalBinary(); err != nil {
 			return err

@@ -86,6 +86,9 @@ func (s *Server) writePage(w http.ResponseWriter, status int, name string, data 
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+data.Nonce+
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	documentHeaders(h)
+	// The address may be a callback's, with code and state in it (B11). These pages
+	// have no forms, so no Origin suffers.
+	h.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())
 }

@@ -45,12 +45,17 @@ func isActivity(r *http.Request) bool {
 		!strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream")
 }
 
+// hiddenTicket reports whether a navigation without a ticket may have one all the
+// same: it comes from another site, so that a Strict cookie was held back. Once
+// it has been made to come from here, it no longer does.
+func (s *Server) hiddenTicket(r *http.Request) bool {
+	return !s.Cookie.Lax && isNavigation(r) && r.Header.Get("Sec-Fetch-Site") == "cross-site"
+}
+
 // toLogin sends a navigation that needs a session to sign in and come back. One
-// that came from another site may have a session all the same: its Strict
-// cookie was held back. So it is first made to come from here. That happens
-// once, since then it does.
+// that may have a ticket all the same is first made to come from here.
 func (s *Server) toLogin(w http.ResponseWriter, r *http.Request) error {
-	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+	if s.hiddenTicket(r) {
 		s.hopPage(w, r.URL.RequestURI())
 		return nil
 	}

@@ -68,7 +68,7 @@ func TestReturnTo(t *testing.T) {
 			b.TB = t
 			query := "?return_to=" + url.QueryEscape(tt.value)
 			if !tt.good {
-				b.navigate(crossSite, "/bff/login"+query).problem(http.StatusBadRequest, "invalid_return_to").leads("")
+				b.navigate(typed, "/bff/login"+query).problem(http.StatusBadRequest, "invalid_return_to").leads("")
 				return
 			}
 			// prompt=none comes back without a page: not signed in.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -34,7 +36,7 @@ type Config struct {
 	Cookie    CookieConfig
 	LoginFrom LoginFrom
 	Manager   *session.Manager
-	Providers []Provider // the first is the default
+	Providers []Provider // at least one
 
 	// Route finds the proxied route for a request whose path is in the strict
 	// form: what it demands and the handler that forwards it; a nil handler when
@@ -116,6 +118,7 @@ func (s *Server) endpoints() *echo.Echo {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := s.Now()
 	s.commonHeaders(w.Header())
+	defer s.recovered(w, r)
 	if err := s.serve(w, r); err != nil {
 		s.Fail(w, r, err)
 	}
@@ -145,6 +148,22 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		return errNotFound
 	}
 	return s.serveFile(w, r, path)
+}
+
+// recovered turns a panic of a handler into a 500, as far as nothing was written
+// yet, and logs where it happened: at a level that is on. What it says is left
+// out, since it may be anything. http.ErrAbortHandler is no fault but the way to
+// cut an answer off.
+func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if cause == http.ErrAbortHandler {
+		panic(cause)
+	}
+	s.log.ErrorContext(r.Context(), "a handler panicked", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+	s.Fail(w, r, errInternal)
 }
 
 // owns reports whether path is under the base path, which no route and no file

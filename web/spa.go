@@ -76,7 +76,7 @@ func (s *Server) contentSecurityPolicy() string {
 	if s.CSP != "" {
 		return s.CSP
 	}
-	policy := "default-src 'self'; img-src 'self' data: https:; object-src 'none'; base-uri 'none'; " +
+	policy := "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; " +
 		"frame-ancestors 'none'; form-action 'self'"
 	for _, p := range s.Providers {
 		for _, origin := range p.Origins() {

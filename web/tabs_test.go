@@ -14,7 +14,7 @@ func TestLoginSeveralProviders(t *testing.T) {
 	s := newStand(t, options{providers: []string{"main", "partner"}})
 	b := s.browser(t)
 
-	a := b.navigate(crossSite, "/bff/login?return_to=/orders&prompt=login").want(http.StatusOK)
+	a := b.navigate(typed, "/bff/login?return_to=/orders&prompt=login").want(http.StatusOK)
 	for _, want := range []string{
 		"Sign in at main", "Sign in at partner",
 		`href="/bff/login?prompt=login&amp;provider=partner&amp;return_to=%2Forders"`,

@@ -48,6 +48,10 @@ func (a *app) readiness(ctx context.Context, draining bool) readiness {
 	if draining {
 		body.Status = "draining"
 	}
+	// What is known is told; nobody waits here for a provider that is asked just
+	// now, or a probe of the process would fail with it.
+	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
 	for _, c := range a.clients {
 		body.Providers[c.Name()] = "ok"
 		if c.Probe(ctx) != nil {

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"strings"
 	"time"
+
+	"github.com/cloakroom/cloakroom/proxy"
 )
 
 type checkCmd struct{ configFlag }
@@ -25,6 +30,9 @@ func (c *checkCmd) Run(env *environment) error {
 	if errs := found.Errors(); len(errs) > 0 {
 		return errs
 	}
+	if err := construct(cfg); err != nil {
+		return err
+	}
 	env.say("%s: ok", c.Config)
 	env.say("  %s", summary(cfg))
 	for i, p := range cfg.Providers {
@@ -32,6 +40,18 @@ func (c *checkCmd) Run(env *environment) error {
 			p.Name, origin(cfg), callbackPath(cfg, i), origin(cfg), logoutPath(cfg))
 	}
 	return nil
+}
+
+// construct makes what serve would make of cfg, short of opening the store: what
+// the packages themselves refuse is refused here too.
+func construct(cfg *Config) error {
+	a := &app{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	_, err := a.providers()
+	_, proxyErr := proxy.New(proxy.Options{
+		Routes: proxyRoutes(cfg), PublicURL: cfg.PublicURL,
+		OwnCookie: func(string) bool { return false }, Fail: func(http.ResponseWriter, *http.Request, error) {},
+	})
+	return errors.Join(err, proxyErr)
 }
 
 // summary says in one line what would be served.

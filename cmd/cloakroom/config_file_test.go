@@ -69,7 +69,7 @@ func TestReferenceIsComplete(t *testing.T) {
 	text := uncomment(readReference(t))
 	dir := t.TempDir()
 	write(t, dir, "config.yaml", text)
-	write(t, dir, "secrets/staff", canary+"\n")
+	write(t, dir, "secrets/staff", canary+"-staff\n")
 	if _, _, err := app.LoadConfig(filepath.Join(dir, "config.yaml"), env); err == nil {
 		t.Fatal("TLS towards an http upstream was accepted")
 	}
@@ -79,7 +79,7 @@ func TestReferenceIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatalf("uncommented, config.yaml does not load:\n%v", err)
 	}
-	if len(cfg.Providers) != 3 || cfg.Providers[1].ClientSecret.Reveal() != canary || cfg.Routes[0].UpstreamTLS.ServerName == "" {
+	if len(cfg.Providers) != 3 || cfg.Providers[1].ClientSecret.Reveal() != canary+"-staff" || cfg.Routes[0].UpstreamTLS.ServerName == "" {
 		t.Errorf("uncommented, config.yaml lacks what was commented out")
 	}
 	keys := app.Keys()

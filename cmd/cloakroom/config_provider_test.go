@@ -26,6 +26,10 @@ func TestProviderMeaning(t *testing.T) {
 			want: `3:5: providers[0].name: must be at most 32 lower-case letters, digits and dashes`},
 		{name: "the same name twice", old: "providers:", new: "providers:\n  - {name: main, issuer: https://a.example, client_id: a, client_secret: b}",
 			want: `4:5: providers[1].name: is the name of providers[0] already`},
+		{name: "one secret for two providers", old: "providers:", new: "providers:\n  - {name: other, issuer: https://a.example, client_id: a, client_secret: canary-7f3a9c}",
+			want: `7:5: providers[1].client_secret: is the secret of providers[0] too; give each provider a secret of its own`}, // H3
+		{name: "one key for two providers", old: secret, new: "auth: private_key_jwt\n    private_key_file: k.pem\n  - {name: other, issuer: https://a.example, client_id: a, auth: private_key_jwt, private_key_file: k.pem}",
+			want: `8:83: providers[1].private_key_file: is the key of providers[0] too; give each provider a key of its own`}, // H3
 		{name: "an issuer over plain http", old: "https://id", new: "http://id",
 			want: `4:5: providers[0].issuer: must be https; plain http is for localhost, 127.0.0.1 and [::1] only`}, // C5
 		{name: "an issuer with a query", old: "https://id.example.com", new: "https://id.example.com?x=canary-7f3a9c",

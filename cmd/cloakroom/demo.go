@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,7 +26,10 @@ type demoCmd struct {
 // Run serves the demo until the environment's context ends. Everything it
 // keeps is in a temporary folder that goes with it.
 func (d *demoCmd) Run(env *environment) error {
-	_, port, err := net.SplitHostPort(d.Listen)
+	host, port, err := net.SplitHostPort(d.Listen)
+	if err == nil && !loopback(host) {
+		err = fmt.Errorf("--listen: %q is not a loopback address, and anybody may be anybody in the demo", host)
+	}
 	if err != nil {
 		return hinted{err, "--listen takes HOST:PORT, for example 127.0.0.1:8080"}
 	}

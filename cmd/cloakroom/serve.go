@@ -23,7 +23,11 @@ func (c *serveCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if errs := inspect(cfg, time.Now()).Errors(); len(errs) > 0 {
+	found := inspect(cfg, time.Now())
+	for _, w := range found.Warnings() {
+		env.note("%v", w)
+	}
+	if errs := found.Errors(); len(errs) > 0 {
 		return errs
 	}
 	log := newLogger(env.stderr, cfg.Log)

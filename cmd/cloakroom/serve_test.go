@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,8 @@ func TestServeRefusesToStart(t *testing.T) {
 		more string
 		want []string
 	}{
+		{"keys that others can read", []string{"127.0.0.1:" + port, "127.0.0.1:0", s.admin, "127.0.0.1:0"}, "",
+			[]string{"keys_file", "warning"}},
 		{"same store", []string{"127.0.0.1:" + port, "127.0.0.1:0", s.admin, "127.0.0.1:0"}, "",
 			[]string{"sessions.db", "in use by another process"}},
 		{"same port", []string{s.admin, "127.0.0.1:0"}, otherStore,
@@ -105,6 +108,11 @@ func TestServeRefusesToStart(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			write(t, s.dir, "second.yaml", s.config(tt.edit...)+tt.more)
+			if tt.name == "keys that others can read" {
+				if err := os.Chmod(filepath.Join(s.dir, "data/keys"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
 			p := s.run("serve", "-c", "second.yaml")
 			if code := p.wait(); code != 1 {
 				t.Errorf("exit %d, want 1", code)

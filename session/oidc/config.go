@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,6 +162,14 @@ func (cfg *Config) check() error {
 	for name := range cfg.Params {
 		if slices.Contains(protocolParams, name) {
 			bad("params: %s belongs to the protocol", name)
+		}
+	}
+	if err := (Params{}).withDefaults(cfg.Params).check(); err != nil {
+		bad("params: every sign-in would be refused: %w", err)
+	}
+	if text, ok := cfg.Params["max_age"]; ok {
+		if _, err := strconv.Atoi(text); err != nil {
+			bad("params: max_age: not a number of seconds")
 		}
 	}
 	if cfg.TokenTimeout < 0 {

@@ -35,6 +35,8 @@ func TestConfigRefused(t *testing.T) {
 		{"another flow", func(c *oidc.Config) { c.Params = map[string]string{"response_type": "token"} }, "response_type"},
 		{"another redirect", func(c *oidc.Config) { c.Params = map[string]string{"redirect_uri": "x"} }, "redirect_uri"},
 		{"weaker PKCE", func(c *oidc.Config) { c.Params = map[string]string{"code_challenge_method": "plain"} }, "code_challenge_method"},
+		{"a prompt nobody knows", func(c *oidc.Config) { c.Params = map[string]string{"prompt": "nonsense"} }, "params"},
+		{"an age that is no number", func(c *oidc.Config) { c.Params = map[string]string{"max_age": "abc"} }, "max_age"},
 		{"a revocation nobody knows", func(c *oidc.Config) { c.Revoke = "all" }, "revoke"},
 		{"a hint nobody knows", func(c *oidc.Config) { c.LogoutHint = "email" }, "logout hint"},
 		{"negative timeout", func(c *oidc.Config) { c.TokenTimeout = -1 }, "timeout"},

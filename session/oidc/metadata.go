@@ -11,6 +11,7 @@ import (
 // metadata is what is used of a provider's configuration document (OpenID
 // Connect Discovery 1.0, 3).
 type metadata struct {
+	issuer                           string
 	authorization, token, jwks       string // always there
 	userInfo, revocation, endSession string // may be empty
 	issParam                         bool   // RFC 9207: every callback has iss
@@ -29,7 +30,7 @@ func parseMetadata(o object, issuer string) (*metadata, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
-	m := &metadata{issParam: o.boolean("authorization_response_iss_parameter_supported")}
+	m := &metadata{issuer: issuer, issParam: o.boolean("authorization_response_iss_parameter_supported")}
 	for _, e := range []struct {
 		name     string
 		to       *string
@@ -72,14 +73,19 @@ func (m *metadata) warn(log *slog.Logger, auth string) {
 }
 
 // moved names the first endpoint that is sent secrets and has another origin
-// in next, or returns "".
+// in next, or returns "". One that was not there before, or vanished for a
+// while, may only be where the issuer or the token endpoint is.
 func (m *metadata) moved(next *metadata) string {
 	for _, e := range []struct{ name, from, to string }{
 		{"token_endpoint", m.token, next.token},
 		{"revocation_endpoint", m.revocation, next.revocation},
 		{"userinfo_endpoint", m.userInfo, next.userInfo},
 	} {
-		if e.from != "" && e.to != "" && origin(e.from) != origin(e.to) {
+		known := []string{origin(e.from)}
+		if e.from == "" {
+			known = []string{origin(m.token), origin(m.issuer)}
+		}
+		if e.to != "" && !slices.Contains(known, origin(e.to)) {
 			return e.name
 		}
 	}
