@@ -81,6 +81,7 @@ async function jwtSubject(provider, token) {
   const claims = JSON.parse(Buffer.from(payload, 'base64url'));
   const good = kid === provider.key.kid && alg === 'RS256' && typ === 'at+jwt' && claims.iss === provider.issuer
     && claims.aud === apiResource && claims.exp * 1000 > Date.now()
-    && verify('sha256', Buffer.from(`${header}.${payload}`), createPublicKey({ key: provider.key, format: 'jwk' }), Buffer.from(signature, 'base64url'));
+    && verify('sha256', Buffer.from(`${header}.${payload}`), createPublicKey({ key: provider.key, format: 'jwk' }),
+      Buffer.from(signature, 'base64url'));
   return good ? claims.sub : undefined;
 }

@@ -95,7 +95,9 @@ function settings({ accessTTL, jwt }) {
         enabled: Boolean(jwt),
         defaultResource: async () => apiResource,
         useGrantedResource: async () => true,
-        getResourceServerInfo: async () => ({ scope: 'openid', audience: apiResource, accessTokenTTL: accessTTL, accessTokenFormat: 'jwt' }),
+        getResourceServerInfo: async () => ({
+          scope: 'openid', audience: apiResource, accessTokenTTL: accessTTL, accessTokenFormat: 'jwt',
+        }),
       },
     },
   };

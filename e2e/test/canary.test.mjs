@@ -42,7 +42,8 @@ play('what an API leaks through a real browser is found', async (s) => {
   assert.deepEqual([...new Set(found.map((f) => f.kind))].sort(), ['access token', 'refresh token']);
 });
 
-const idToken = `eyJhbGciOiJSUzI1NiJ9.${Buffer.from('{"sub":"alice","nonce":"n-0S6_WzA2Mj","aud":"cloakroom","exp":1}').toString('base64url')}.${'s1gnature_-'.repeat(20)}`;
+const claims = '{"sub":"alice","nonce":"n-0S6_WzA2Mj","aud":"cloakroom","exp":1}';
+const idToken = `eyJhbGciOiJSUzI1NiJ9.${Buffer.from(claims).toString('base64url')}.${'s1gnature_-'.repeat(20)}`;
 
 const rows = [
   ['an ID token in the end-session redirect', `location: https://op/end?id_token_hint=${idToken}&state=x`, true, 0],
@@ -51,7 +52,7 @@ const rows = [
   ['the payload without its signature', `claims=${idToken.split('.')[1]}`, false, 1],
   ['the signature alone', idToken.split('.')[2], false, 1],
   ['the header, which is the same for all', idToken.split('.')[0], false, 0],
-  ['the claims, which the user may see', '{"sub":"alice","nonce":"n-0S6_WzA2Mj","aud":"cloakroom","exp":1}', false, 0],
+  ['the claims, which the user may see', claims, false, 0],
   ['percent-encoded twice', Buffer.from(idToken).toString('hex').replace(/../g, '%25$&'), false, 1],
 ];
 for (const [name, content, idTokenHint, want] of rows) {
