@@ -157,6 +157,14 @@ func (p *provider) next() session.Tokens {
 	}
 }
 
+// takes makes each renewal take so long.
+func (p *provider) takes(d time.Duration) {
+	p.answer = func(int, session.Tokens) (session.Tokens, error) {
+		time.Sleep(d)
+		return p.next(), nil
+	}
+}
+
 func (p *provider) signIn(subject string) session.SignIn {
 	return session.SignIn{
 		Identity: session.Identity{

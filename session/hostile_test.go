@@ -97,10 +97,7 @@ func TestNoThirdUse(t *testing.T) {
 func TestLogoutWithFullDiskAndRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
-		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
-			time.Sleep(8 * time.Second)
-			return r.provider.next(), nil
-		}
+		r.provider.takes(8 * time.Second)
 		ticket := r.signIn("alice", nil)
 		time.Sleep(4*time.Minute + 10*time.Second)
 		r.access(ticket) // begins a renewal
@@ -214,10 +211,7 @@ func TestCommitOfUnknownEnd(t *testing.T) {
 func TestRenewalPastTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t, func(r *room) { r.limits.Absolute = 5 * time.Minute })
-		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
-			time.Sleep(8 * time.Second)
-			return r.provider.next(), nil
-		}
+		r.provider.takes(8 * time.Second)
 		ticket := r.signIn("alice", nil)
 		time.Sleep(4*time.Minute + 54*time.Second)
 		r.access(ticket)

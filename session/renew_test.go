@@ -16,10 +16,7 @@ import (
 func TestOneRenewalForManyCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
-		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
-			time.Sleep(3 * time.Second) // a slow provider, on the bubble's clock
-			return r.provider.next(), nil
-		}
+		r.provider.takes(3 * time.Second)
 		ticket := r.signIn("alice", nil)
 		time.Sleep(6 * time.Minute)
 		var calls sync.WaitGroup
@@ -102,10 +99,7 @@ func TestIdleSessionRenewsNothing(t *testing.T) {
 func TestRenewalSurvivesTheBrowser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
-		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
-			time.Sleep(8 * time.Second)
-			return r.provider.next(), nil
-		}
+		r.provider.takes(8 * time.Second)
 		ticket := r.signIn("alice", nil)
 		time.Sleep(10 * time.Minute)
 		ctx, leave := context.WithTimeout(t.Context(), time.Second)
@@ -125,10 +119,7 @@ func TestRenewalSurvivesTheBrowser(t *testing.T) {
 func TestSlowProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
-		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
-			time.Sleep(25 * time.Second)
-			return r.provider.next(), nil
-		}
+		r.provider.takes(25 * time.Second)
 		ticket := r.signIn("alice", nil)
 		time.Sleep(10 * time.Minute)
 		for range 2 {
@@ -301,10 +292,7 @@ func TestWithoutRefreshToken(t *testing.T) {
 func TestLogoutBeatsRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
-		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
-			time.Sleep(8 * time.Second)
-			return r.provider.next(), nil
-		}
+		r.provider.takes(8 * time.Second)
 		ticket := r.signIn("alice", nil)
 		time.Sleep(4*time.Minute + 30*time.Second)
 		want(t, "token", r.access(ticket), "access-1") // begins a renewal
@@ -327,10 +315,7 @@ func TestLogoutBeatsRenewal(t *testing.T) {
 func TestLogoutBeatsRenewalWithFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
-		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
-			time.Sleep(8 * time.Second)
-			return r.provider.next(), nil
-		}
+		r.provider.takes(8 * time.Second)
 		ticket := r.signIn("alice", nil)
 		time.Sleep(4*time.Minute + 30*time.Second)
 		r.access(ticket)

@@ -67,10 +67,7 @@ func TestEviction(t *testing.T) {
 		time.Sleep(15 * time.Minute)
 		r.resume(ticket) // the touch at 2 min was not lost: 31 min
 		// Whoever still holds the old one joins the renewal of the new one.
-		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
-			time.Sleep(5 * time.Second)
-			return r.provider.next(), nil
-		}
+		r.provider.takes(5 * time.Second)
 		var calls sync.WaitGroup
 		calls.Go(func() { want(t, "token", r.access(ticket), "access-2") })
 		calls.Go(func() {
@@ -189,10 +186,7 @@ func TestStreamLimit(t *testing.T) {
 func TestCloseWaitsForRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
-		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
-			time.Sleep(8 * time.Second)
-			return r.provider.next(), nil
-		}
+		r.provider.takes(8 * time.Second)
 		ticket := r.signIn("alice", nil)
 		time.Sleep(4*time.Minute + 20*time.Second)
 		r.access(ticket)
