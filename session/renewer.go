@@ -18,7 +18,8 @@ type Renewer interface {
 	// The error decides what becomes of the session:
 	//
 	//   - ErrRefused: the provider will not honour this refresh token again
-	//     (invalid_grant). The session is over.
+	//     (invalid_grant), or the tokens are of another issuer or client and were
+	//     not sent. The session is over.
 	//   - ErrIdentity: the answer speaks of another user. The session is over; the
 	//     returned Tokens are what was obtained, to be revoked.
 	//   - ErrAmbiguous: the request was sent and no usable answer came, so the
@@ -29,7 +30,8 @@ type Renewer interface {
 	Renew(ctx context.Context, who Identity, t Tokens) (Tokens, error)
 
 	// Revoke tells the provider to forget the tokens (RFC 7009). A provider that
-	// offers no revocation is not an error.
+	// offers no revocation is not an error. An *Unavailable says that it is worth
+	// trying again, other errors that it is not.
 	Revoke(ctx context.Context, t Tokens) error
 }
 

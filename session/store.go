@@ -66,7 +66,8 @@ type TokensUpdate struct {
 // Every method that changes something returns only when the change is durable:
 // it survives the death of the process and of the machine. A change that
 // returns an error has not happened, in whole or in part, unless the error says
-// that the outcome is unknown. Byte slices passed in are not kept, and those
+// that the outcome is unknown; then the same call again finds out (ErrConflict,
+// or success). Sealed values have at most 1 MiB. Byte slices passed in are not kept, and those
 // returned belong to the caller.
 //
 // An error other than the ones named here means that the store itself is in
@@ -82,7 +83,7 @@ type Store interface {
 
 	// UpdateHeads replaces the heads of those sessions that still have one, in
 	// one commit, and skips the others silently: nothing brings an ended session
-	// back. It never touches tokens or indexes.
+	// back. It never touches tokens or indexes. No head is empty.
 	UpdateHeads(ctx context.Context, updates []HeadUpdate) error
 
 	// SwapTokens replaces the tokens if the session still has a head
@@ -105,8 +106,9 @@ type Store interface {
 	// stored.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 
-	// MarkUsed remembers mark until the given time and reports whether it was
-	// new: of any number of callers with one mark, exactly one is told true.
+	// MarkUsed remembers mark until the given time, or until Sweep finds it after
+	// that, and reports whether it was new: of any number of callers with one
+	// mark, exactly one is told true.
 	MarkUsed(ctx context.Context, mark [32]byte, until time.Time) (bool, error)
 
 	// Ping reports whether the store can take a write now. It is cheap enough
