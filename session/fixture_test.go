@@ -26,6 +26,7 @@ type room struct {
 	keys     *session.Keyring
 	limits   session.Limits
 	store    *faultStore
+	wrap     func(session.Store) session.Store // of the first opening; nil: as it is
 	provider *provider
 	blocking bool
 	clientID string
@@ -67,6 +68,9 @@ func (r *room) open() {
 		r.t.Fatal(err)
 	}
 	r.store = &faultStore{Store: store}
+	if r.wrap != nil {
+		r.store.Store, r.wrap = r.wrap(store), nil
+	}
 	r.Manager = session.NewManager(session.Config{
 		Store: r.store, Keys: r.keys, Limits: r.limits, Log: slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Providers: map[string]session.Provider{

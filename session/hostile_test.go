@@ -144,10 +144,9 @@ func TestNoTokenAfterEnd(t *testing.T) {
 // which was on its way to the store.
 func TestReplacedWhileActivityIsWritten(t *testing.T) {
 	// On the real clock: whoever waits for a lock stops a fake one.
-	r := newRoom(t, func(r *room) { r.limits.Idle = 20 * time.Second }) // activity is written after 1 s
 	under, gate, landed := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var later atomic.Bool
-	r.store.Store = &hookStore{Store: r.store.Store, heads: func(write func() error) error {
+	hold := func(write func() error) error {
 		if later.Swap(true) {
 			return write()
 		}
@@ -155,7 +154,11 @@ func TestReplacedWhileActivityIsWritten(t *testing.T) {
 		<-gate
 		defer close(landed)
 		return write()
-	}}
+	}
+	r := newRoom(t, func(r *room) {
+		r.limits.Idle = 20 * time.Second // activity is written after 1 s
+		r.wrap = func(s session.Store) session.Store { return &hookStore{Store: s, heads: hold} }
+	})
 	ticket := r.signIn("alice", nil)
 	for waiting := true; waiting; {
 		r.resume(ticket).Touch()
@@ -184,9 +187,8 @@ func TestReplacedWhileActivityIsWritten(t *testing.T) {
 // worked, and is announced once.
 func TestCommitOfUnknownEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
 		unknown, writes := 0, 0
-		r.store.Store = &hookStore{Store: r.store.Store, swap: func(write func() error) error {
+		doubt := func(write func() error) error {
 			writes++
 			err := write()
 			if err == nil && unknown > 0 {
@@ -194,7 +196,10 @@ func TestCommitOfUnknownEnd(t *testing.T) {
 				return errors.New("fdatasync: input/output error")
 			}
 			return err
-		}}
+		}
+		r := newRoom(t, func(r *room) {
+			r.wrap = func(s session.Store) session.Store { return &hookStore{Store: s, swap: doubt} }
+		})
 		r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
 			unknown = 1
 			return r.provider.next(), nil
