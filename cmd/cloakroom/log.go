@@ -20,6 +20,9 @@ func newLogger(w io.Writer, cfg Log) *slog.Logger {
 			if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
 				return slog.Time(a.Key, a.Value.Time().UTC().Truncate(time.Millisecond))
 			}
+			if a.Value.Kind() == slog.KindDuration { // JSON would give nanoseconds
+				return slog.String(a.Key, a.Value.Duration().String())
+			}
 			return a
 		},
 	}

@@ -33,11 +33,16 @@ func TestLogger(t *testing.T) {
 	var out bytes.Buffer
 	handler := newLogger(&out, Log{Level: "debug", Format: "json"}).Handler()
 	east := time.Date(2026, 1, 2, 9, 30, 0, 123456789, time.FixedZone("east", 3600))
-	if err := handler.Handle(t.Context(), slog.NewRecord(east, slog.LevelDebug, "x", 0)); err != nil {
+	record := slog.NewRecord(east, slog.LevelDebug, "x", 0)
+	record.Add("took", 90*time.Second)
+	if err := handler.Handle(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
-	var line struct{ Time string }
+	var line struct{ Time, Took string }
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line.Time != "2026-01-02T08:30:00.123Z" {
 		t.Errorf("time = %q, %v, want it in UTC to the millisecond", line.Time, err)
+	}
+	if line.Took != "1m30s" {
+		t.Errorf("a duration is %q, want 1m30s", line.Took)
 	}
 }
