@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -234,7 +235,7 @@ func (c *call) failed(err error) error {
 	case late && slow: // net/http takes the deadline for a browser that left
 		return &Refusal{Status: http.StatusRequestTimeout, Code: CodeRequestTimeout}
 	case late:
-		return &Refusal{Status: http.StatusGatewayTimeout, Code: CodeUpstreamTimeout, Err: errTimeout}
+		return &Refusal{Status: http.StatusGatewayTimeout, Code: CodeUpstreamTimeout, Err: c.from(errTimeout)}
 	case c.r.Context().Err() != nil:
 		panic(http.ErrAbortHandler)
 	case broken == errBodyTooLarge:
@@ -242,7 +243,12 @@ func (c *call) failed(err error) error {
 	case broken != nil:
 		return &Refusal{Status: http.StatusBadRequest, Code: CodeBadRequest, Err: broken}
 	case isNet && timeout.Timeout():
-		return &Refusal{Status: http.StatusGatewayTimeout, Code: CodeUpstreamTimeout, Err: err}
+		return &Refusal{Status: http.StatusGatewayTimeout, Code: CodeUpstreamTimeout, Err: c.from(err)}
 	}
-	return badGateway(err)
+	return badGateway(c.from(err))
+}
+
+// from says in an error which route and upstream it came from.
+func (c *call) from(err error) error {
+	return fmt.Errorf("route %s, upstream %s: %w", c.route.Path, c.url.Host, err)
 }

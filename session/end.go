@@ -152,6 +152,9 @@ func (m *Manager) revoke(key Key, who Identity, t Tokens) {
 	}
 	task := func() {
 		err := m.tellProvider(p, t)
+		if errors.Is(err, ErrNoRevocation) {
+			return
+		}
 		if err != nil {
 			m.audit(EventRevokeFailed, key, who, slog.String("error", err.Error()))
 			return

@@ -29,8 +29,8 @@ type Renewer interface {
 	//     consumed. Try again later; an *Unavailable says when.
 	Renew(ctx context.Context, who Identity, t Tokens) (Tokens, error)
 
-	// Revoke tells the provider to forget the tokens (RFC 7009). A provider that
-	// offers no revocation is not an error. An *Unavailable says that it is worth
+	// Revoke tells the provider to forget the tokens (RFC 7009). ErrNoRevocation
+	// means that nobody was told, and that this is as it should be. An *Unavailable says that it is worth
 	// trying again, other errors that it is not.
 	Revoke(ctx context.Context, t Tokens) error
 }
@@ -45,6 +45,10 @@ var (
 	// ErrAmbiguous means that nobody can tell whether the refresh token was
 	// consumed.
 	ErrAmbiguous = errors.New("session: outcome of the renewal is unknown")
+
+	// ErrNoRevocation means that the provider offers no revocation, or that none
+	// is wanted.
+	ErrNoRevocation = errors.New("session: the provider is not told of revocations")
 
 	// ErrTooManyStreams means that the session holds as many streams as it may.
 	ErrTooManyStreams = errors.New("session: too many streams")

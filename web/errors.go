@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -43,30 +44,6 @@ type StepUp struct{ ACRValues, MaxAge string }
 
 // Error names the demand.
 func (*StepUp) Error() string { return "step_up_required" }
-
-// The refusals. Each code stands in docs/operating.md.
-var (
-	errHost        = &Refusal{Status: 421, Code: "wrong_host", Title: "This server does not answer for that host name."}
-	errPath        = &Refusal{Status: 400, Code: "ambiguous_path", Title: "This address can be read in more than one way, so it was refused."}
-	errReturnTo    = &Refusal{Status: 400, Code: "invalid_return_to", Title: "return_to must be a path of this site."}
-	errParameter   = &Refusal{Status: 400, Code: "invalid_parameter", Title: "The address has a parameter that can't be used."}
-	errCSRF        = &Refusal{Status: 403, Code: "cross_site", Title: "The request did not come from this site's own pages."}
-	errNavigation  = &Refusal{Status: 403, Code: "not_a_navigation", Title: "Signing in must be started by opening the page, not in the background."}
-	errPrefetch    = &Refusal{Status: 403, Code: "prefetch_refused", Title: "Signing in is not started in advance."}
-	errDocument    = &Refusal{Status: 403, Code: "not_a_document", Title: "This address serves calls of the application and can't be opened as a page."}
-	errPreflight   = &Refusal{Status: 403, Code: "cors_refused", Title: "Other origins have no access."}
-	errProvider    = &Refusal{Status: 400, Code: "unknown_provider", Title: "There is no such sign-in provider."}
-	errTransaction = &Refusal{Status: 400, Code: "login_expired", Title: "This sign-in is too old, was begun in another browser, or is already finished. Please sign in again."}
-	errLogoutState = &Refusal{Status: 400, Code: "logout_state", Title: "This sign-out was not begun in this browser. You may close this page."}
-	errNotFound    = &Refusal{Status: 404, Code: "not_found", Title: "There is nothing at this address."}
-	errSignedOut   = &Refusal{Status: 401, Code: "signed_out", Title: "You are not signed in."}
-	errUnavailable = &Refusal{Status: 503, Code: "unavailable", Title: "This does not work at the moment. Please try again shortly."}
-	errStreams     = &Refusal{Status: 429, Code: "too_many_streams", Title: "This session has too many open connections."}
-	errInterrupted = &Refusal{Status: 503, Code: "sign_in_interrupted", Title: "The sign-in could not be completed just now. Please sign in again."}
-	errSignIn      = &Refusal{Status: 502, Code: "sign_in_failed", Title: "The sign-in could not be completed. Please sign in again."}
-	errStepUp      = &Refusal{Status: 401, Code: "step_up_required", Title: "This needs a stronger or a more recent sign-in."}
-	errInternal    = &Refusal{Status: 500, Code: "internal", Title: "Something went wrong on our side."}
-)
 
 // Problem is the body of every refusal: RFC 9457, with a stable Code.
 type Problem struct {
@@ -116,6 +93,8 @@ func (s *Server) problem(err error) Problem {
 		return s.newProblem(errTransaction)
 	case errors.Is(err, oidc.ErrToken):
 		return s.newProblem(errSignIn)
+	case errors.As(err, &he) && he.Code == http.StatusNotFound:
+		return s.newProblem(errNotFound)
 	case errors.As(err, &he):
 		return s.newProblem(&Refusal{Status: he.Code, Code: snake(http.StatusText(he.Code))})
 	}
@@ -123,10 +102,8 @@ func (s *Server) problem(err error) Problem {
 }
 
 func (s *Server) newProblem(r *Refusal) Problem {
-	p := Problem{Type: "urn:cloakroom:" + r.Code, Title: r.Title, Status: r.Status, Code: r.Code, allow: r.Allow}
-	if p.Title == "" {
-		p.Title = http.StatusText(r.Status)
-	}
+	title := cmp.Or(r.Title, titles[r.Code], http.StatusText(r.Status))
+	p := Problem{Type: "urn:cloakroom:" + r.Code, Title: title, Status: r.Status, Code: r.Code, allow: r.Allow}
 	switch r {
 	case errSignedOut, errTransaction, errInterrupted, errSignIn, errStepUp:
 		p.LoginURL = s.base + "/login"
@@ -176,8 +153,11 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := s.problem(err)
 	p.Reference = newReference()
 	var told audited
-	if errors.As(err, &told) && told.returnTo != "" && p.LoginURL != "" {
-		p.LoginURL += "?return_to=" + url.QueryEscape(told.returnTo)
+	if errors.As(err, &told) {
+		p.Reference = told.reference
+		if told.returnTo != "" && p.LoginURL != "" {
+			p.LoginURL += "?return_to=" + url.QueryEscape(told.returnTo)
+		}
 	}
 	s.logProblem(r, p, err)
 	h := w.Header()

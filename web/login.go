@@ -152,7 +152,11 @@ func (s *Server) callback(c echo.Context) error {
 	var passing *session.Unavailable
 	if errors.As(err, &passing) {
 		// The code may be spent: trying this address again is of no use (B13).
-		err = fmt.Errorf("%w: %w", errInterrupted, err)
+		kind := errInterrupted
+		if oidc.Reason(err) == "client_refused" {
+			kind = errClient // no user can help that
+		}
+		err = fmt.Errorf("%w: %w", kind, err)
 	}
 	return s.signInRefused(r, p, err)
 }
@@ -240,7 +244,8 @@ func (s *Server) provider(name string) *Provider {
 // sign-in was to lead, so that the next attempt leads there too.
 type audited struct {
 	error
-	returnTo string
+	returnTo  string
+	reference string
 }
 
 func (a audited) Unwrap() error { return a.error }
@@ -253,7 +258,8 @@ func (s *Server) signInRefused(r *http.Request, p pending, err error) error {
 	if reason == "internal" && errors.As(err, &own) {
 		reason = own.Code
 	}
-	session.Audit(r.Context(), s.log, session.EventSignInRefused,
+	reference := newReference()
+	session.Audit(r.Context(), s.log, session.EventSignInRefused, slog.String("reference", reference),
 		slog.String("reason", reason), slog.String("provider", p.request.Provider), slog.String("client", s.ClientIP(r)))
-	return audited{err, p.ReturnTo}
+	return audited{err, p.ReturnTo, reference}
 }

@@ -35,6 +35,7 @@ type page struct {
 	Reference string
 	Link      string // where to go next
 	LinkText  string
+	Back      bool // whether to offer the start page too
 	Choices   []choice
 }
 
@@ -50,10 +51,13 @@ func (s *Server) hopPage(w http.ResponseWriter, local string) {
 // errorPage answers a navigation with p.
 func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, p Problem) {
 	data := page{Title: p.Title, Code: p.Code, Reference: p.Reference, Link: "/", LinkText: "Go to the start page"}
+	again := !s.owns(r.URL.Path) || r.URL.Path == s.base+"/login"
 	switch {
+	case p.Code == errHost.Code:
+		data.Link = s.origin + "/"
 	case p.LoginURL != "":
-		data.Link, data.LinkText = p.LoginURL, "Sign in"
-	case p.Status == http.StatusServiceUnavailable && r.Method == http.MethodGet && !s.owns(r.URL.Path):
+		data.Link, data.LinkText, data.Back = p.LoginURL, "Sign in", true
+	case p.Status == http.StatusServiceUnavailable && r.Method == http.MethodGet && again:
 		data.Link, data.LinkText = r.URL.RequestURI(), "Try again"
 	}
 	s.writePage(w, p.Status, "error.html", data)

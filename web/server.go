@@ -131,7 +131,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	if canonicalHost(r.Host, s.secure) != s.host {
-		return errHost
+		return because(errHost, fmt.Errorf("the request is for host %q, public_url says %q", limit(r.Host), s.host))
 	}
 	path, err := checkTarget(r)
 	if err != nil {

@@ -26,7 +26,7 @@ var (
 var (
 	// ErrDamaged means that the file, or the part of it that was asked for, is
 	// broken. It has not been changed. Other parts may still be readable.
-	ErrDamaged = errors.New("damaged: restore a backup, or move the file aside: users then sign in again")
+	ErrDamaged = errors.New("damaged: move the file aside and start again: users then sign in again")
 
 	// ErrUnknown means that a change was written, but that nobody can tell
 	// whether it would survive a crash, or whether it happened at all.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strings"
@@ -160,7 +161,11 @@ func (r *reply) passing(code string) *session.Unavailable {
 	case r.status >= 300 && r.status < 400:
 		reason = "provider_redirected"
 	}
-	u := unavailable(reason, statusError{r.status, code})
+	var cause error = statusError{r.status, code}
+	if reason == "client_refused" {
+		cause = fmt.Errorf("%w: check client_id, the credential and auth", cause)
+	}
+	u := unavailable(reason, cause)
 	u.RetryAfter = r.retryAfter
 	return u
 }

@@ -136,7 +136,11 @@ func (d *discovery) settle(m *metadata, err error) {
 		d.err = err
 		d.next = now.Add(min(minBackoff<<min(d.failures, 8), maxBackoff))
 		if d.failures == 0 || d.current == nil {
-			d.log.Warn("provider metadata is not usable", "error", err, "have_older", d.current != nil)
+			text := "provider can't be used: nobody can sign in with it until its metadata can be fetched"
+			if d.current != nil {
+				text = "provider metadata can't be fetched anew; the older one serves"
+			}
+			d.log.Warn(text, "url", d.url, "error", err)
 		}
 		d.failures++
 		return

@@ -3,10 +3,12 @@ package oidc
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/cloakroom/cloakroom/session"
 )
@@ -133,7 +135,7 @@ func netCause(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return errors.New("timeout")
 	case errors.As(err, &cert):
-		return errors.New("certificate is not acceptable")
+		return certCause(cert.Err)
 	case errors.As(err, &dns):
 		return errors.New("host name cannot be resolved")
 	case errors.As(err, &op):
@@ -143,6 +145,18 @@ func netCause(err error) error {
 	default:
 		return errors.New("no usable HTTP answer")
 	}
+}
+
+// certCause says what is wrong with a certificate. The names in it are the
+// peer's choice, so they are quoted and cut.
+func certCause(err error) error {
+	const most = 200
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return errors.New("certificate is signed by an unknown authority; if it is your own, name it in ca_file")
+	}
+	text := strings.TrimPrefix(err.Error(), "x509: ")
+	return fmt.Errorf("certificate is not acceptable: %.*q", most, text)
 }
 
 // statusError is a refusal of the provider: status and code from the list.

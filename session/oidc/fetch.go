@@ -50,7 +50,11 @@ func getJSON(ctx context.Context, client *http.Client, url string, bearer sessio
 		return nil, netCause(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
+	switch res.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return nil, errors.New("status 404: is the issuer right? Its documents must be at this address")
+	default:
 		return nil, fmt.Errorf("status %d", res.StatusCode)
 	}
 	body, err := readBody(res.Body)

@@ -22,7 +22,8 @@ const (
 )
 
 // Revoke implements session.Renewer (RFC 7009). A provider that has no
-// revocation endpoint, or none for what there is to revoke, is no error. The
+// revocation endpoint, or none for what there is to revoke, is
+// session.ErrNoRevocation. The
 // call is safe to repeat: a *session.Unavailable says that it should be,
 // ErrRevocation that it is of no use.
 func (c *Client) Revoke(ctx context.Context, t session.Tokens) error {
@@ -31,14 +32,14 @@ func (c *Client) Revoke(ctx context.Context, t session.Tokens) error {
 		token, hint = t.Access, "access_token"
 	}
 	if token == "" || c.cfg.Revoke == RevokeNone {
-		return nil
+		return session.ErrNoRevocation
 	}
 	m, err := c.meta.get(ctx)
 	if err != nil {
 		return err
 	}
 	if m.revocation == "" {
-		return nil
+		return session.ErrNoRevocation
 	}
 	r, err := c.post(ctx, m, m.revocation, url.Values{"token": {token.Reveal()}, "token_type_hint": {hint}})
 	if err != nil {

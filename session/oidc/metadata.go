@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -24,7 +23,7 @@ type metadata struct {
 func parseMetadata(o object, issuer string) (*metadata, error) {
 	if got, ok := o.text("issuer"); !ok || got != issuer {
 		// Exactly: a slash too many is another issuer (Discovery, 4.3).
-		return nil, errors.New("issuer of the document is not the configured one")
+		return nil, fmt.Errorf("the document says issuer %.255q, the configuration %q: they must be equal to the letter", got, issuer)
 	}
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -66,6 +65,9 @@ func parseMetadata(o object, issuer string) (*metadata, error) {
 func (m *metadata) warn(log *slog.Logger, auth string) {
 	if !m.s256 {
 		log.Warn("provider does not announce PKCE with S256; it is sent all the same, and state protects the callback")
+	}
+	if m.revocation == "" {
+		log.Info("provider has no revocation endpoint: after a logout its tokens run out by themselves")
 	}
 	if len(m.authMethods) > 0 && !slices.Contains(m.authMethods, auth) {
 		log.Warn("provider does not announce the configured client authentication", "auth", auth)
