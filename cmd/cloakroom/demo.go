@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,21 +18,26 @@ import (
 )
 
 type demoCmd struct {
-	Listen   string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the demo is served (${default}); a loopback address."`
+	Listen   string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the demo is served (${default}); a loopback address, or a port alone."`
 	Provider string        `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where the development provider listens (${default}). It is another site than localhost."`
 	TokenTTL time.Duration `default:"30s" help:"How long an access token lives (${default})."`
-	Verbose  bool          `short:"v" help:"Log every request."`
+	Idle     time.Duration `default:"10m" help:"How long a session lives when nobody does anything (${default})."`
+
+	RedirectURI  string `placeholder:"URI" help:"Register one more client at the development provider, for a configuration of your own."`
+	ClientID     string `default:"app" placeholder:"ID" help:"The ID of that client (${default})."`
+	ClientSecret string `default:"app-secret" placeholder:"SECRET" help:"Its secret (${default}); client_secret_basic."`
+
+	Verbose bool `short:"v" help:"Log every request."`
 }
+
+// demoClient is Cloakroom's own ID at the development provider.
+const demoClient = "demo"
 
 // Run serves the demo until the environment's context ends. Everything it
 // keeps is in a temporary folder that goes with it.
 func (d *demoCmd) Run(env *environment) error {
-	host, port, err := net.SplitHostPort(d.Listen)
-	if err == nil && !loopback(host) {
-		err = fmt.Errorf("--listen: %q is not a loopback address, and anybody may be anybody in the demo", host)
-	}
-	if err != nil {
-		return hinted{err, "--listen takes HOST:PORT, for example 127.0.0.1:8080"}
+	if err := d.check(); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "cloakroom-demo-")
 	if err != nil {
@@ -39,48 +45,129 @@ func (d *demoCmd) Run(env *environment) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 
-	clientSecret := rand.Text()
-	provider, err := d.startProvider(clientSecret, "http://localhost:"+port)
+	l, provider, err := d.open()
 	if err != nil {
 		return err
 	}
 	defer provider.Close()
+	_, port, _ := net.SplitHostPort(l.public.Addr().String())
+	app, clientSecret := "http://localhost:"+port, rand.Text()
+	provider.SetClient(registered(demoClient, clientSecret, app+"/bff/callback"))
+	if d.RedirectURI != "" {
+		provider.SetClient(registered(d.ClientID, d.ClientSecret, d.RedirectURI))
+	}
 	api, apiURL, err := startAPI(demo.APIConfig{Issuer: provider.URL, Keys: provider.KeySet})
 	if err != nil {
-		return err
+		return errors.Join(err, l.close())
 	}
 	defer func() { _ = api.Close() }()
 
-	cfg := d.config(dir, "http://localhost:"+port, provider.URL, apiURL)
+	cfg := d.config(dir, app, provider.URL, apiURL)
 	cfg.Providers[0].ClientSecret = session.Secret(clientSecret)
 	if d.Verbose {
 		cfg.Log.Level = "debug"
 	}
 	a, err := wire(cfg, demo.SPA(), newLogger(env.stderr, cfg.Log))
 	if err != nil {
-		return err
-	}
-	l, err := a.listen()
-	if err != nil {
-		return errors.Join(err, a.closeFiles())
+		return errors.Join(err, l.close())
 	}
 	d.greet(env, cfg, provider)
 	return a.serveOn(env.ctx, l)
 }
 
-// startProvider starts the development provider with Cloakroom as its client.
-func (d *demoCmd) startProvider(clientSecret, app string) (*demo.Server, error) {
-	provider, err := demo.StartProvider(demo.ProviderConfig{
-		Listen: d.Provider, AccessTTL: d.TokenTTL,
-		Clients: []demo.Client{{
-			ID: "demo", Secret: clientSecret,
-			RedirectURIs: []string{app + "/bff/callback"}, PostLogoutRedirectURIs: []string{app + "/bff/logout/callback"},
-		}},
-	})
-	if err != nil {
-		return nil, hinted{err, "choose another address for the development provider with --provider 127.0.0.1:PORT"}
+// check refuses what the demo can't be asked for, and completes addresses that
+// are a port alone.
+func (d *demoCmd) check() error {
+	for _, option := range []struct {
+		name string
+		addr *string
+	}{{"--listen", &d.Listen}, {"--provider", &d.Provider}} {
+		if _, err := strconv.ParseUint(*option.addr, 10, 16); err == nil {
+			*option.addr = net.JoinHostPort("127.0.0.1", *option.addr)
+		}
+		host, _, err := net.SplitHostPort(*option.addr)
+		if err == nil && !loopback(host) {
+			err = fmt.Errorf("%q is not a loopback address, and anybody may be anybody in the demo", host)
+		}
+		if err != nil {
+			return hinted{fmt.Errorf("%s: %w", option.name, err), option.name + " takes HOST:PORT, for example 127.0.0.1:8090"}
+		}
 	}
-	return provider, nil
+	absolute := DefaultConfig().Session.Absolute
+	switch {
+	case d.TokenTTL < time.Second:
+		return hinted{errors.New("--token-ttl is too short"), "at least --token-ttl 1s"}
+	case d.Idle < time.Second || d.Idle > absolute:
+		return hinted{errors.New("--idle is out of range"), fmt.Sprintf("from --idle 1s to --idle %v", absolute)}
+	case d.ClientID == demoClient:
+		return hinted{fmt.Errorf("--client-id: %s is the demo's own", demoClient), "try --client-id app"}
+	}
+	return nil
+}
+
+// open takes all the addresses of the demo, so that every one that is in use is
+// known at once.
+func (d *demoCmd) open() (l listeners, provider *demo.Server, err error) {
+	var public, issuer, admin error
+	l.public, public = net.Listen("tcp", d.Listen)
+	provider, issuer = demo.StartProvider(demo.ProviderConfig{Listen: d.Provider, AccessTTL: d.TokenTTL})
+	l.admin, admin = net.Listen("tcp", "127.0.0.1:0")
+	err = errors.Join(taken("--listen "+d.Listen, public), taken("--provider "+d.Provider, issuer), admin)
+	if err == nil {
+		return l, provider, nil
+	}
+	hint := "try: cloakroom demo --listen " + other(d.Listen, public, 8090) +
+		" --provider " + other(d.Provider, issuer, 8091)
+	if provider != nil {
+		provider.Close()
+	}
+	return l, nil, hinted{errors.Join(err, l.close()), hint}
+}
+
+// taken says in few words why an address could not be had.
+func taken(option string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", option, err)
+	}
+	return err
+}
+
+// other is addr, or an address to take instead if addr could not be had.
+func other(addr string, failure error, port uint16) string {
+	if failure == nil {
+		return addr
+	}
+	for end := port + 100; port < end; port += 2 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil && l.Close() == nil {
+			break
+		}
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+func (l listeners) close() error {
+	var errs []error
+	for _, one := range []net.Listener{l.public, l.admin} {
+		if one != nil {
+			errs = append(errs, one.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// registered is a client with the redirect URI of a Cloakroom, which says where
+// it wants users back after their logout.
+func registered(id, secret, redirectURI string) demo.Client {
+	c := demo.Client{ID: id, Secret: secret, RedirectURIs: []string{redirectURI}}
+	if base, ok := strings.CutSuffix(redirectURI, "/callback"); ok {
+		c.PostLogoutRedirectURIs = []string{base + "/logout/callback"}
+	}
+	return c
 }
 
 // startAPI serves the sample API on a free loopback port.
@@ -101,11 +188,12 @@ func (d *demoCmd) config(dir, app, issuer, api string) *Config {
 	cfg.PublicURL = mustURL(app)
 	cfg.KeysFile = filepath.Join(dir, "keys")
 	cfg.Store.Bolt.Path = filepath.Join(dir, "sessions.db")
+	cfg.Session.Idle = d.Idle
 	cfg.ShutdownTimeout = 2 * time.Second
 	cfg.Log = Log{Level: "info", Format: "text"}
 
 	p := DefaultProvider()
-	p.Name, p.DisplayName, p.Issuer, p.ClientID = "demo", "Development provider", issuer, "demo"
+	p.Name, p.DisplayName, p.Issuer, p.ClientID = "demo", "Development provider", issuer, demoClient
 	cfg.Providers = []Provider{p}
 
 	r := DefaultRoute()
@@ -133,6 +221,9 @@ func (d *demoCmd) greet(env *environment, cfg *Config, provider *demo.Server) {
 	env.say("  Open      %s", cfg.PublicURL)
 	env.say("  Sign in   as %s (no passwords)", strings.Join(users, ", "))
 	env.say("  Provider  %s  (one-time refresh tokens, access tokens live %s)", provider.URL, d.TokenTTL)
+	if d.RedirectURI != "" {
+		env.say("  Client    %s, for %s, with the secret of --client-secret", d.ClientID, d.RedirectURI)
+	}
 	env.say("  Data      in a temporary folder, gone when you stop")
 	env.say("  Stop      with Ctrl-C")
 	env.say("")

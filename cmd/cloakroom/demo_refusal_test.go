@@ -7,10 +7,23 @@ import (
 
 // The demo signs anybody in as anybody: it is for this machine only.
 func TestDemoListensLocally(t *testing.T) {
-	for _, listen := range []string{"0.0.0.0:0", ":0", "192.0.2.1:8080", "nonsense"} {
-		r := cloakroom(t, t.TempDir(), "demo", "--listen", listen)
-		if r.code != 1 || !strings.Contains(r.stderr, "hint: ") {
-			t.Errorf("--listen %s: exit %d, %q, want a refusal and a hint", listen, r.code, r.stderr)
+	for _, option := range []string{"--listen", "--provider"} {
+		for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:8080", "nonsense", "99999"} {
+			r := cloakroom(t, t.TempDir(), "demo", option, addr)
+			if r.code != 1 || !strings.Contains(r.stderr, "hint: "+option+" takes HOST:PORT") {
+				t.Errorf("%s %s: exit %d, %q, want a refusal and a hint", option, addr, r.code, r.stderr)
+			}
+		}
+	}
+}
+
+func TestDemoRefuses(t *testing.T) {
+	for _, args := range [][]string{
+		{"--idle", "0s"}, {"--idle", "13h"}, {"--token-ttl", "1ms"}, {"--redirect-uri", "http://localhost:3000/cb", "--client-id", "demo"},
+	} {
+		r := cloakroom(t, t.TempDir(), append([]string{"demo", "--listen", "0", "--provider", "0"}, args...)...)
+		if r.code != 1 || !strings.Contains(r.stderr, args[len(args)-2]) || !strings.Contains(r.stderr, "hint: ") {
+			t.Errorf("demo %v: exit %d, %q, want a refusal and a hint", args, r.code, r.stderr)
 		}
 	}
 }

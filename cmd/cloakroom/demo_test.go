@@ -3,6 +3,7 @@ package main_test
 import (
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +18,12 @@ func TestDemo(t *testing.T) {
 	port, idp := freePort(t), freePort(t)
 	s.origin = "http://localhost:" + port
 	begun := time.Now()
-	p := s.run("demo", "-v", "--listen", "127.0.0.1:"+port, "--provider", "127.0.0.1:"+idp)
+	p := s.run("demo", "-v", "--listen", "127.0.0.1:"+port, "--provider", "127.0.0.1:"+idp, "--idle", "90s")
 	if !p.stderr.until("msg=serving", p.ended) {
 		t.Fatalf("it does not serve:\n%s%s", p.stdout, p.stderr)
+	}
+	if strings.Contains(p.stderr.String(), "level=WARN") {
+		t.Errorf("it warns of its own settings:\n%s", p.stderr)
 	}
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("it took %v to start", took)
@@ -43,6 +47,9 @@ func TestDemo(t *testing.T) {
 	if status, body := u.send("GET", "/api/whoami"); status != http.StatusOK || !strings.Contains(body, `"sub":"u-1001"`) {
 		t.Errorf("a call = %d %s", status, body)
 	}
+	if status, body := u.send("GET", "/bff/session"); status != http.StatusOK || !regexp.MustCompile(`"idle_expires_in":(90|8\d),`).MatchString(body) {
+		t.Errorf("the session = %d %s, want 90 s of idle time", status, body)
+	}
 	if status, body := u.send("POST", "/bff/logout"); status != http.StatusOK || !strings.Contains(body, "http://127.0.0.1:"+idp+"/") {
 		t.Errorf("logout = %d %s", status, body)
 	}
@@ -62,21 +69,74 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// A port that is taken is said to be, and how to choose another.
+// For a configuration of one's own the development provider knows one more
+// client, and where its users may come back to.
+func TestDemoClient(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	const app = "http://localhost:3000/bff/callback"
+	issuer := "http://127.0.0.1:" + freePort(t)
+	p := s.run("demo", "--listen", "0", "--provider", strings.TrimPrefix(issuer, "http://127.0.0.1:"),
+		"--redirect-uri", app, "--client-id", "mine", "--client-secret", "its-secret")
+	for _, want := range []string{"Open      http://localhost:", "Client    mine, for " + app} {
+		if !p.stdout.until(want, p.ended) {
+			t.Fatalf("it does not say %q:\n%s%s", want, p.stdout, p.stderr)
+		}
+	}
+	if strings.Contains(p.stdout.String(), "its-secret") {
+		t.Error("it prints the secret")
+	}
+	hc := s.user().hc
+	for path, want := range map[string]int{
+		"/authorize?client_id=mine&redirect_uri=" + app:                                                      http.StatusSeeOther,
+		"/authorize?client_id=mine&redirect_uri=" + app + "/other":                                           http.StatusBadRequest,
+		"/logout?client_id=mine&post_logout_redirect_uri=http://localhost:3000/bff/logout/callback":          http.StatusSeeOther,
+		"/logout?client_id=mine&post_logout_redirect_uri=http://localhost:3000/bff/callback/logout/callback": http.StatusBadRequest,
+	} {
+		res, err := hc.Get(issuer + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = res.Body.Close(); res.StatusCode != want {
+			t.Errorf("%s = %d, want %d", path, res.StatusCode, want)
+		}
+	}
+}
+
+// A port that is taken is said to be, both at once, with a command that works.
 func TestDemoPortInUse(t *testing.T) {
 	s := newSite(t, demo.ProviderConfig{})
 	taken := strings.TrimPrefix(s.provider.URL, "http://")
+	other, err := demo.StartProvider(demo.ProviderConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Close)
+	alsoTaken := strings.TrimPrefix(other.URL, "http://")
+	free := "127.0.0.1:" + freePort(t)
 	for _, tt := range []struct {
-		args []string
-		want string
+		name             string
+		listen, provider string
+		want             []string
 	}{
-		{[]string{"--provider", taken, "--listen", "127.0.0.1:" + freePort(t)}, "--provider 127.0.0.1:PORT"},
-		{[]string{"--listen", taken, "--provider", "127.0.0.1:" + freePort(t)}, "hint: "},
-		{[]string{"--listen", "8080"}, "--listen takes HOST:PORT"},
+		{"the provider's", free, taken, []string{"--provider " + taken + ": bind: address already in use", "--listen " + free + " --provider 127.0.0.1:"}},
+		{"the app's", taken, free, []string{"--listen " + taken + ": bind: address already in use", "--provider " + free}},
+		{"both", taken, alsoTaken, []string{"--listen " + taken + ": bind: ", "--provider " + alsoTaken + ": bind: "}},
+		{"a port alone", strings.TrimPrefix(taken, "127.0.0.1:"), free, []string{"--listen " + taken + ": bind: "}},
 	} {
-		p := s.run(append([]string{"demo"}, tt.args...)...)
-		if code := p.wait(); code != 1 || !strings.Contains(p.stderr.String(), tt.want) {
-			t.Errorf("demo %v = exit %d:\n%s", tt.args, code, p.stderr)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			p := s.run("demo", "--listen", tt.listen, "--provider", tt.provider)
+			if code := p.wait(); code != 1 {
+				t.Errorf("exit %d, want 1", code)
+			}
+			for _, want := range append(tt.want, "hint: try: cloakroom demo --listen 127.0.0.1:") {
+				if !strings.Contains(p.stderr.String(), want) {
+					t.Errorf("it does not say %q:\n%s", want, p.stderr)
+				}
+			}
+			hint := p.stderr.String()[strings.Index(p.stderr.String(), "hint: "):]
+			if strings.Contains(hint, taken+"\n") || strings.Contains(hint, taken+" ") {
+				t.Errorf("it proposes the address that is taken: %s", hint)
+			}
+		})
 	}
 }

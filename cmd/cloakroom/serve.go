@@ -35,6 +35,9 @@ func (c *serveCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	if cfg.PublicURL.Scheme == "http" {
+		log.Warn("public_url is http: cookies have neither Secure nor the prefix __Host-; for this machine only")
+	}
 	return a.serve(env.ctx)
 }
 
@@ -100,9 +103,6 @@ func (a *app) serveOn(ctx context.Context, l listeners) error {
 	go func() { failed <- admin.Serve(l.admin) }()
 	a.log.Info("serving", "public_url", a.cfg.PublicURL.String(), "listen", l.public.Addr().String(),
 		"admin", l.admin.Addr().String(), "version", version())
-	if a.cfg.PublicURL.Scheme == "http" {
-		a.log.Warn("public_url is http: cookies have neither Secure nor the prefix __Host-; for this machine only")
-	}
 
 	var err error
 	select {
