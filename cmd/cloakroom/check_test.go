@@ -114,14 +114,18 @@ func TestCheckFiles(t *testing.T) {
 		want   string
 	}{
 		{"no keys yet", remove("data"), 0, ""},
-		{"a weak key", put("data/keys", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"), 3, "keys_file: keys: line 1: all bytes are equal"}, // J6
-		{"a short key", put("data/keys", "c2hvcnQ=\n"), 3, "keys_file: keys: line 1: a key has 32 bytes, this has 5"},                         // J6
-		{"no key", put("data/keys", "# none\n"), 3, "keys_file: keys: there is no key"},                                                       // J6
+		{"a weak key", put("data/keys", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"), 3, "keys_file: data/keys: line 1: all bytes are equal"}, // J6
+		{"a short key", put("data/keys", "c2hvcnQ=\n"), 3, "keys_file: data/keys: line 1: a key has 32 bytes, this has 5"},                         // J6
+		{"no key", put("data/keys", "# none\n"), 3, "keys_file: data/keys: there is no key"},                                                       // J6
+		{"a key that is none", put("data/keys", session.NewKey()+"\nnot a key\n"), 3, "keys_file: data/keys: line 2: not base64"},
+		{"keys lost", func(t *testing.T, dir string) { remove("data/keys")(t, dir); write(t, dir, "data/sessions.db", "x") }, 3,
+			"keys_file: data/keys is missing, but data/sessions.db was sealed with it; restore the key file"}, // J5
+		{"keys lost, and nothing in the store", func(t *testing.T, dir string) { remove("data/keys")(t, dir); write(t, dir, "data/sessions.db", "") }, 0, ""},
 		{"keys others can read", func(t *testing.T, dir string) {
 			if err := os.Chmod(filepath.Join(dir, "data/keys"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, 0, "config.yaml: warning: keys_file: others may read or write this file (mode 0644); run: chmod 600"}, // J5
+		}, 0, "config.yaml: warning: keys_file: others may read or write this file (mode 0644); run: chmod 600 data/keys"}, // J5
 		{"data is a file", func(t *testing.T, dir string) { remove("data")(t, dir); write(t, dir, "data", "") }, 3, "keys_file: can't open the file: not a directory"},
 		{"the store is a folder", put("data/sessions.db/x", ""), 3, "store.bolt.path: can't open the file: is a directory"},
 		{"no certificate", remove("cert.pem"), 3, "10:7: tls.cert_file: can't open the file"},

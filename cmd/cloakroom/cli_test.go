@@ -17,10 +17,12 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"nothing", nil, 0, "Usage: cloakroom <command>", ""},
 		{"help", []string{"--help"}, 0, "keys new", ""},
+		{"help as a command", []string{"help"}, 0, "keys new", ""},
+		{"help with a command", []string{"help", "health"}, 0, "--address", ""},
 		{"a command's help", []string{"check", "--help"}, 0, "--config", ""},
 		{"version", []string{"version"}, 0, "go1.", ""},
 		{"a misspelt command", []string{"chekc"}, 2, "", `did you mean "check"?`},
-		{"half a command", []string{"keys"}, 2, "", `expected "new"`},
+		{"half a command", []string{"keys"}, 2, "", "expected \"new\"\nhint: cloakroom keys --help says more"},
 		{"an unknown flag", []string{"check", "--confg", "x"}, 2, "", "unknown flag"},
 		{"a flag without its value", []string{"check", "--config"}, 2, "", "--config"},
 		{"too much", []string{"version", "now"}, 2, "", "unexpected argument now"},
@@ -84,5 +86,31 @@ func TestHealth(t *testing.T) {
 	}
 	if r := cloakroom(t, t.TempDir(), "health", "--address", "9090"); r.code != 1 || !strings.Contains(r.stderr, "must be host:port") {
 		t.Errorf("health of a port = exit %d, %q, want exit 1 and the form", r.code, r.stderr)
+	}
+}
+
+// TestHealthWithoutSecrets proves that a health check needs admin.listen and
+// nothing else of the configuration: its secrets are the service's alone.
+func TestHealthWithoutSecrets(t *testing.T) {
+	admin := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer admin.Close()
+	rest := strings.Replace(minimal, canary, "${NOT_SET_HERE}", 1) + "keys_fil: x\n"
+	for _, tt := range []struct {
+		name, config string
+		code         int
+		said         string
+	}{
+		{"a secret that isn't here", rest + "admin: {listen: '" + admin.Listener.Addr().String() + "'}\n", 0, "ok"},
+		{"an address that can't be read", rest + "admin: {listen: '${NOT_SET_HERE}'}\n", 3, "admin.listen: the environment variable NOT_SET_HERE is not set"},
+		{"no address that can be asked", rest + "admin: {listen: '9090'}\n", 1, "must be host:port"},
+		{"no YAML", "a: [", 3, "not valid YAML"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir, "config.yaml", tt.config)
+			if r := cloakroom(t, dir, "health"); r.code != tt.code || !strings.Contains(r.stdout+r.stderr, tt.said) {
+				t.Errorf("health = exit %d, %q, want exit %d and %q", r.code, r.stdout+r.stderr, tt.code, tt.said)
+			}
+		})
 	}
 }

@@ -31,17 +31,46 @@ func LoadConfig(file string, env func(string) (string, bool)) (*Config, Problems
 		if errors.Is(err, os.ErrNotExist) {
 			hint = "; name another with --config"
 		}
-		return nil, nil, Problems{{File: file, Text: err.Error() + hint}}
+		return nil, nil, Problems{{File: file, Text: err.Error() + hint, Outside: true}}
 	}
 	return ParseConfig(file, data, env)
+}
+
+// loadAdminListen reads admin.listen alone, so that a health check works where
+// the secrets of the service are not: what else is wrong in file is nothing to
+// it. The error is a [Problems].
+func loadAdminListen(file string, env func(string) (string, bool)) (string, error) {
+	data, err := readLimited(file, maxConfig)
+	if err != nil {
+		return "", Problems{{File: file, Text: err.Error() + "; name another with --config, or the listener with --address", Outside: true}}
+	}
+	d := newDecoder(file, env)
+	cfg := DefaultConfig()
+	if body := d.parse(data); body != nil && d.isMapping(body) {
+		d.decode(body, option{value: reflect.ValueOf(cfg).Elem()})
+	}
+	var errs Problems
+	for _, p := range d.sorted().Errors() {
+		if p.Key == "" || p.Key == "admin" || p.Key == "admin.listen" {
+			errs = append(errs, p)
+		}
+	}
+	if len(errs) > 0 {
+		return "", errs
+	}
+	return cfg.Admin.Listen, nil
+}
+
+func newDecoder(file string, env func(string) (string, bool)) *decoder {
+	return &decoder{env: env, complaints: complaints{
+		at: places{file: file, keys: map[string]place{}}, meant: map[string]bool{},
+	}}
 }
 
 // ParseConfig is [LoadConfig] for the content of a file that was read already.
 // Relative paths are taken from the folder of file.
 func ParseConfig(file string, data []byte, env func(string) (string, bool)) (*Config, Problems, error) {
-	d := &decoder{env: env, complaints: complaints{
-		at: places{file: file, keys: map[string]place{}}, meant: map[string]bool{},
-	}}
+	d := newDecoder(file, env)
 	cfg := DefaultConfig()
 	body := d.parse(data)
 	if body != nil && d.isMapping(body) {

@@ -16,6 +16,7 @@ type Problem struct {
 	Key          string // such as providers[0].issuer; empty for the file as a whole
 	Text         string
 	Warning      bool // it is odd or risky, but it works
+	Outside      bool // it is about a file that the configuration names, or its own absence
 }
 
 // String returns "file:line:column: key: text".
@@ -53,6 +54,14 @@ func (ps Problems) Errors() Problems { return ps.filter(false) }
 
 // Warnings returns what works all the same.
 func (ps Problems) Warnings() Problems { return ps.filter(true) }
+
+// outside marks all of ps as being about files; it returns ps.
+func (ps Problems) outside() Problems {
+	for i := range ps {
+		ps[i].Outside = true
+	}
+	return ps
+}
 
 func (ps Problems) filter(warning bool) Problems {
 	var out Problems

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/cloakroom/cloakroom/session"
@@ -25,7 +27,7 @@ func (d *decoder) secrets(cfg *Config) {
 		}
 		data, err := readLimited(p.ClientSecretFile, maxSecret)
 		if err != nil {
-			d.errorf(key, "%v", err)
+			d.unreadable(key, p.ClientSecretFile, err)
 			continue
 		}
 		secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
@@ -48,7 +50,46 @@ func (c *complaints) privateFile(key, file string) {
 	if err != nil || info.Mode().Perm()&0o077 == 0 || strings.HasPrefix(file, "/run/secrets/") {
 		return
 	}
-	c.warnf(key, "others may read or write this file (mode %04o); run: chmod 600", info.Mode().Perm())
+	c.warnf(key, "others may read or write this file (mode %04o); run: chmod 600 %s", info.Mode().Perm(), file)
+}
+
+// unreadable adds a problem with the file that the option at key names: err, and
+// where the file is or was looked for.
+func (c *complaints) unreadable(key, file string, err error) {
+	text := err.Error()
+	var errno syscall.Errno
+	if errors.As(err, &errno) { // else it was read, and its content is wrong
+		text += "; " + whereabouts(file)
+		if errors.Is(err, os.ErrNotExist) && c.at.file != "" {
+			text += "; relative paths start at " + filepath.Base(c.at.file) + "'s folder"
+		}
+	}
+	c.errorf(key, "%s", text)
+	c.list[len(c.list)-1].Outside = true
+}
+
+// whereabouts names file, as far as it exists. The rest stands in the
+// configuration, and is not repeated: in place of a secret's file there may be
+// the secret itself (N1).
+func whereabouts(file string) string {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return "the current folder is not there any more"
+	}
+	there := file
+	for there != filepath.Dir(there) {
+		if _, err := os.Lstat(there); err == nil {
+			break
+		}
+		there = filepath.Dir(there)
+	}
+	switch there {
+	case file:
+		return "it is " + there
+	case filepath.Dir(file):
+		return "looked for in " + there
+	}
+	return "looked for below " + there
 }
 
 // readLimited reads a file of at most limit bytes. Its errors say what is

@@ -10,6 +10,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/cloakroom/cloakroom/session"
 )
@@ -24,8 +26,30 @@ func readKeyring(file string) (*session.Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return session.ParseKeyring(data)
+	return parseKeyring(file, data)
 }
+
+// parseKeyring reads the content of a key file. Its errors name file and line,
+// never what stands there.
+func parseKeyring(file string, data []byte) (*session.Keyring, error) {
+	keys, err := session.ParseKeyring(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), session.ErrKeys.Error()+": "))
+	}
+	return keys, nil
+}
+
+// keysLost reports that there is no key file although there is a store: a new
+// key would open nothing in it, and so sign everybody out.
+func keysLost(cfg *Config) error {
+	if info, err := os.Stat(cfg.Store.Bolt.Path); err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil
+	}
+	return hinted{fmt.Errorf("%s is missing, but %s was sealed with it", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys}
+}
+
+// restoreKeys is what to do when keys and store do not belong together.
+const restoreKeys = "restore the key file that was used with this store; if it is lost, move the store aside: everybody signs in again"
 
 // readSigner returns the private key in a PEM file: PKCS #8, PKCS #1 or SEC 1;
 // RSA from 2048 bits on, ECDSA on P-256 or P-384, or Ed25519.

@@ -19,11 +19,10 @@ type healthCmd struct {
 func (h *healthCmd) Run(env *environment) error {
 	address := h.Address
 	if address == "" {
-		cfg, _, err := LoadConfig(h.Config, env.getenv)
-		if err != nil {
+		var err error
+		if address, err = loadAdminListen(h.Config, env.getenv); err != nil {
 			return err
 		}
-		address = cfg.Admin.Listen
 	}
 	if host, err := hostOf(address); err != nil || host == "" {
 		return hinted{errors.New("the address must be host:port"), "for example --address 127.0.0.1:9090"}

@@ -25,7 +25,7 @@ func inspect(cfg *Config, now time.Time) Problems {
 	}
 	c.files(cfg)
 	c.spa(cfg.SPA.Dir)
-	return c.sorted()
+	return c.sorted().outside()
 }
 
 func (c *complaints) keysFile(cfg *Config) {
@@ -33,9 +33,14 @@ func (c *complaints) keysFile(cfg *Config) {
 	_, err := readKeyring(cfg.KeysFile)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
+		var lost hinted
+		if errors.As(keysLost(cfg), &lost) {
+			c.errorf(key, "%v; %s", lost, lost.hint)
+			return
+		}
 		c.writableFor(key, cfg.KeysFile) // the first start makes it
 	case err != nil:
-		c.errorf(key, "%v", err)
+		c.unreadable(key, cfg.KeysFile, err)
 	default:
 		c.privateFile(key, cfg.KeysFile)
 	}
@@ -48,7 +53,7 @@ func (c *complaints) storeFile(file string) {
 	case errors.Is(err, os.ErrNotExist):
 		c.writableFor(key, file)
 	case err != nil:
-		c.errorf(key, "%v", pathCause(err))
+		c.unreadable(key, file, pathCause(err))
 	default:
 		info, err := f.Stat()
 		if err == nil && !info.Mode().IsRegular() {
@@ -71,7 +76,7 @@ func (c *complaints) writableFor(key, file string) {
 	}
 	f, err := os.CreateTemp(dir, ".cloakroom-check-*")
 	if err != nil {
-		c.errorf(key, "no file can be made in its folder: %v; check the folder's owner and mode", pathCause(err))
+		c.errorf(key, "no file can be made in %s: %v; check that folder's owner and mode", dir, pathCause(err))
 		return
 	}
 	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
@@ -83,11 +88,11 @@ func (c *complaints) certificate(cfg *Config, now time.Time) {
 	const certKey, keyKey = "tls.cert_file", "tls.key_file"
 	cert, err := readLimited(cfg.TLS.CertFile, maxPEM)
 	if err != nil {
-		c.errorf(certKey, "%v", err)
+		c.unreadable(certKey, cfg.TLS.CertFile, err)
 	}
 	key, keyErr := readLimited(cfg.TLS.KeyFile, maxSecret)
 	if keyErr != nil {
-		c.errorf(keyKey, "%v", keyErr)
+		c.unreadable(keyKey, cfg.TLS.KeyFile, keyErr)
 	}
 	if err != nil || keyErr != nil {
 		return
@@ -125,7 +130,7 @@ func (c *complaints) files(cfg *Config) {
 			continue
 		}
 		if _, err := readSigner(p.PrivateKeyFile); err != nil {
-			c.errorf(key+".private_key_file", "%v", err)
+			c.unreadable(key+".private_key_file", p.PrivateKeyFile, err)
 			continue
 		}
 		c.privateFile(key+".private_key_file", p.PrivateKeyFile)
@@ -140,7 +145,7 @@ func (c *complaints) bundle(key, file string) {
 		return
 	}
 	if _, err := readCAs(file); err != nil {
-		c.errorf(key, "%v", err)
+		c.unreadable(key, file, err)
 	}
 }
 
@@ -150,7 +155,7 @@ func (c *complaints) spa(dir string) {
 		return
 	}
 	if info, err := os.Stat(dir); err != nil {
-		c.errorf(key, "%v; build the app first", pathCause(err))
+		c.unreadable(key, dir, fmt.Errorf("%w; build the app first", pathCause(err)))
 	} else if !info.IsDir() {
 		c.errorf(key, "is not a folder")
 	} else if info, err := os.Stat(filepath.Join(dir, "index.html")); err != nil || !info.Mode().IsRegular() {

@@ -27,10 +27,12 @@ func (k *keysNewCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	env.note("%s: a new key stands first, of %d in all. Restart Cloakroom to use it.", k.File, count)
-	if count > 1 {
-		env.note("Keep the older keys until session.absolute has passed since the restart.")
+	if count == 1 {
+		env.note("made %s with its first key", k.File)
+		return nil
 	}
+	env.note("added; %d keys now, the new one first. Restart Cloakroom to use it.", count)
+	env.note("Keep the older keys until session.absolute has passed since the restart.")
 	return nil
 }
 
@@ -44,17 +46,21 @@ func addKey(file string) (int, error) {
 	old, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
+		folder := filepath.Dir(file)
+		if _, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) {
+			return 0, hinted{fmt.Errorf("the folder %s does not exist", folder), "make it with: mkdir -p -m 700 " + folder}
+		}
 	case err != nil:
 		return 0, err
 	default:
-		if _, err := session.ParseKeyring(old); err != nil && len(old) > 0 {
-			return 0, hinted{fmt.Errorf("%s: %w", file, err), "name a key file, or one that doesn't exist yet"}
+		if _, err := parseKeyring(file, old); err != nil && len(old) > 0 {
+			return 0, hinted{err, "name a key file, or one that doesn't exist yet"}
 		}
 	}
 	content := append([]byte(session.NewKey()+"\n"), old...)
-	ring, err := session.ParseKeyring(content)
+	ring, err := parseKeyring(file, content)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", file, err)
+		return 0, err
 	}
 	return ring.Len(), replaceFile(file, content)
 }

@@ -37,6 +37,9 @@ func TestKeysNewFile(t *testing.T) {
 	if r := cloakroom(t, dir, "keys", "new", "keys"); r.code != 0 || r.stdout != "" {
 		t.Fatalf("keys new keys = exit %d, stdout %q, want exit 0 and the key in the file only: %s", r.code, r.stdout, r.stderr)
 	}
+	if r := cloakroom(t, dir, "keys", "new", "other"); r.stderr != "made other with its first key\n" {
+		t.Errorf("keys new other said %q", r.stderr)
+	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("mode of a new key file = %v, %v, want 0600", info.Mode(), err)
@@ -49,7 +52,7 @@ func TestKeysNewFile(t *testing.T) {
 	if err := os.Symlink("keys", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if r := cloakroom(t, dir, "keys", "new", "link"); r.code != 0 || !strings.Contains(r.stderr, "of 2 in all") {
+	if r := cloakroom(t, dir, "keys", "new", "link"); r.code != 0 || !strings.Contains(r.stderr, "added; 2 keys now") {
 		t.Fatalf("keys new = exit %d, %q, want exit 0 and the number of keys", r.code, r.stderr)
 	}
 	after := read()
@@ -69,7 +72,7 @@ func TestKeysNewRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, file, content, want string }{
 		{"a configuration", "config.yaml", minimal, "line 1: not base64"},
 		{"a short key", "keys", "c2hvcnQ=\n", "a key has 32 bytes"},
-		{"a folder that isn't there", "missing/keys", "", "no such file"},
+		{"a folder that isn't there", "missing/keys", "", "the folder missing does not exist"},
 		{"another one at work", "keys", "", "was cut off: remove that file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

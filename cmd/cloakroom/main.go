@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -89,8 +90,11 @@ func run(env *environment, args []string) int {
 		env.note("cloakroom: %v", err)
 		return exitFailed
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	command, err := parser.Parse(args)
 	switch {
@@ -98,10 +102,26 @@ func run(env *environment, args []string) int {
 		return exitOK
 	case err != nil:
 		env.note("cloakroom: %v", err)
-		env.note("hint: cloakroom --help lists the commands")
+		env.note("hint: %s", usageHint(err))
 		return exitUsage
 	}
 	return report(env, command.Run(env))
+}
+
+// usageHint names the help that is nearest to a wrong command line.
+func usageHint(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		if node := wrong.Context.Selected(); node != nil {
+			return "cloakroom " + node.Path() + " --help says more"
+		}
+		for _, step := range slices.Backward(wrong.Context.Path) {
+			if step.Command != nil {
+				return "cloakroom " + step.Command.Name + " --help says more"
+			}
+		}
+	}
+	return "cloakroom --help lists the commands"
 }
 
 // report tells a person what went wrong and returns the exit code.
@@ -113,7 +133,9 @@ func report(env *environment, err error) int {
 		return exitOK
 	case errors.As(err, &problems):
 		env.note("%v", problems)
-		env.note("hint: config.yaml in Cloakroom's repository explains every option")
+		if slices.ContainsFunc(problems, func(p Problem) bool { return !p.Outside }) {
+			env.note("hint: config.yaml in Cloakroom's repository explains every option")
+		}
 		return exitConfig
 	case errors.As(err, &h):
 		env.note("cloakroom: %v\nhint: %s", err, strings.TrimSpace(h.hint))

@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
 type versionCmd struct{}
@@ -13,6 +14,10 @@ func (versionCmd) Run(env *environment) error {
 	return nil
 }
 
+// release is the version that a build was told to be, with
+// -ldflags "-X main.release=v1.2.3": where the build has no repository around it.
+var release string
+
 // version says which build this is, as far as the build recorded it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
@@ -20,9 +25,6 @@ func version() string {
 		return "unknown " + runtime.Version()
 	}
 	name, commit, changed := info.Main.Version, "", ""
-	if name == "" {
-		name = "(devel)"
-	}
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
@@ -30,6 +32,13 @@ func version() string {
 		case s.Key == "vcs.modified" && s.Value == "true":
 			changed = " (with local changes)"
 		}
+	}
+	// What Go makes up of a commit that has no tag says nothing beside the commit.
+	if name == "" || commit != "" && strings.Contains(name, commit[1:]) {
+		name = "(devel)"
+	}
+	if release != "" {
+		name = release
 	}
 	return name + commit + changed + " " + info.GoVersion + " " + runtime.GOOS + "/" + runtime.GOARCH
 }

@@ -94,8 +94,8 @@ func openKeyring(cfg *Config) (*session.Keyring, error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return keys, err
 	}
-	if info, err := os.Stat(cfg.Store.Bolt.Path); err == nil && info.Size() > 0 {
-		return nil, wrongKeys(cfg)
+	if err := keysLost(cfg); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(cfg.KeysFile), 0o700); err != nil {
 		return nil, err
@@ -109,10 +109,7 @@ func openKeyring(cfg *Config) (*session.Keyring, error) {
 // wrongKeys says that the keys and the store do not belong together. Going on
 // would sign out every user.
 func wrongKeys(cfg *Config) error {
-	return hinted{
-		fmt.Errorf("the keys in %s do not open %s", cfg.KeysFile, cfg.Store.Bolt.Path),
-		"restore the key file that was used with this store; if it is lost, move the store aside: everybody signs in again",
-	}
+	return hinted{fmt.Errorf("the keys in %s do not open %s", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys}
 }
 
 // providers makes a client of each configured provider. The first one's
