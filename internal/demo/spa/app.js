@@ -5,10 +5,13 @@ import * as bff from "./bff.js";
 import { all, one } from "./dom.js";
 import { startDials, showSession } from "./dials.js";
 import { startPanels, stopPanels } from "./panels.js";
-import { loadOrders } from "./orders.js";
+import { clearOrders, loadOrders } from "./orders.js";
 
 const titles = { "/": "Session", "/orders": "Orders", "/about": "About" };
 let state = "loading"; // loading, in or out
+let subject = ""; // who is signed in, as far as this page knows
+let asking = false;
+const hooks = { failed, refresh: checkSession, seen };
 
 /** show brings the page in line with the address and the state. */
 function show() {
@@ -28,7 +31,7 @@ function show() {
   }
   for (const link of all("[data-login]")) link.href = bff.loginURL("", link.dataset.login);
   document.title = `${titles[path] || "No such page"} · Cloakroom demo`;
-  if (state === "in" && path === "/orders") loadOrders(failed);
+  if (state === "in" && path === "/orders") loadOrders(hooks);
 }
 
 /** go shows another page of the app without loading it. */
@@ -42,38 +45,41 @@ function go(path) {
 /** failed is where every error of a call ends. */
 export function failed(error) {
   if (!(error instanceof bff.Problem)) {
-    say("Cloakroom does not answer.", "Is it still running?", null);
+    say("Cloakroom does not answer.", "Is it still running?", { retry: true });
   } else if (error.status !== 401) {
     const reference = error.reference ? ` Reference: ${error.reference}.` : "";
-    say(error.message, `The answer was ${error.status}${error.code ? ` (${error.code})` : ""}.${reference}`, null);
+    say(error.message, `The answer was ${error.status}${error.code ? ` (${error.code})` : ""}.${reference}`, { retry: true });
   } else if (state === "in") {
     // Only the first of many calls that are refused at once tells it.
-    say("Your session is over.", "Sign in again to go on where you were.", error.loginURL);
+    say("Your session is over.", "Sign in again to go on where you were.", { login: error.loginURL || "/bff/login" });
     signedOut();
   }
 }
 
-/** say shows the notice, with a link to sign in or, if login is null, a retry. */
-function say(title, text, login) {
+/** say shows the notice, with a link to sign in, a button to retry, or neither. */
+function say(title, text, { login, retry = false } = {}) {
   one("#notice-title").textContent = title;
   one("#notice-text").textContent = text;
   const link = one("#notice-link");
-  link.hidden = login === null;
-  if (login !== null) link.href = bff.loginURL(login);
-  one("#notice-retry").hidden = login !== null;
+  link.hidden = !login;
+  if (login) link.href = bff.loginURL(login);
+  one("#notice-retry").hidden = !retry;
   one("#notice").hidden = false;
 }
 
 function signedOut() {
   state = "out";
+  subject = "";
   stopPanels();
+  clearOrders();
   show();
 }
 
 function signedIn(user) {
   state = "in";
+  subject = user.sub;
   const session = user.bff?.session ?? {};
-  const name = user.name || user.preferred_username || user.email || user.sub;
+  const name = nameOf(user);
   const values = {
     name, email: user.email ?? "", sub: user.sub, provider: user.bff?.provider ?? "",
     initials: name.split(/\s+/).map((word) => word[0]).slice(0, 2).join(""),
@@ -83,8 +89,10 @@ function signedIn(user) {
   one("#notice").hidden = true;
   show();
   startDials(checkSession);
-  startPanels({ failed, refresh: checkSession });
+  startPanels(hooks);
 }
+
+const nameOf = (user) => user.name || user.preferred_username || user.email || user.sub;
 
 /** checkSession asks for the times left; it never extends the session. */
 async function checkSession() {
@@ -96,6 +104,38 @@ async function checkSession() {
   } catch (error) {
     failed(error);
   }
+}
+
+/** identify asks who is signed in now: another tab may have changed it. */
+async function identify() {
+  if (state === "loading" || asking) return;
+  asking = true;
+  try {
+    const answer = await bff.session();
+    if (!answer.authenticated) {
+      failed(new bff.Problem(401, { login_url: answer.login_url }));
+      return;
+    }
+    const user = await bff.user();
+    if (user.sub === subject) {
+      showSession(answer);
+      return;
+    }
+    // Nothing of the one person may stay on the other's page.
+    const changed = state === "in";
+    signedOut();
+    signedIn(user);
+    if (changed) say(`You are ${nameOf(user)} now.`, "The sign-in in another tab holds for this one too: they share the cookie.");
+  } catch (error) {
+    failed(error);
+  } finally {
+    asking = false;
+  }
+}
+
+/** seen is told for whom the API's answers are. */
+function seen(sub) {
+  if (state === "in" && sub && sub !== subject) identify();
 }
 
 async function start() {
@@ -126,6 +166,9 @@ one("#notice-retry").addEventListener("click", () => {
   else start();
 });
 window.addEventListener("popstate", show);
+// Whoever comes back to this page sees at once what is true now.
+window.addEventListener("focus", identify);
+document.addEventListener("visibilitychange", () => document.hidden || identify());
 // A page that comes back from the history may show a session of long ago.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 start();

@@ -1,10 +1,10 @@
 // What an app needs to know of Cloakroom: a few same-origin calls. The
 // browser adds the cookie by itself; no token is ever seen here.
 
-/** Problem is a refusal (RFC 9457). Its code is stable, its text is not. */
+/** Problem is a refusal (RFC 9457). Its code is stable; its text, a sentence, is not. */
 export class Problem extends Error {
   constructor(status, body) {
-    super(body.title || `The answer was ${status}`);
+    super(body.title || "The call was refused.");
     this.status = status;
     this.code = body.code || "";
     this.loginURL = body.login_url || "";

@@ -30,9 +30,6 @@ export function stopDials() {
   timer = 0;
 }
 
-// Whoever comes back to this page sees at once what is true now.
-document.addEventListener("visibilitychange", () => timer && !document.hidden && ask());
-
 /** showSession takes an answer of GET /bff/session. */
 export function showSession({ session, token }) {
   set("idle", session?.idle_expires_in);
@@ -56,7 +53,9 @@ function draw() {
     const dial = dials[name];
     const left = dial ? Math.max(0, dial.left - (performance.now() - dial.at) / 1000) : 0;
     const share = dial ? (100 * left) / dial.most : 0;
-    place.querySelector("output").textContent = !dial ? "–" : left > 0 ? span(left) : name === "token" ? "due" : "over";
+    const text = !dial ? "–" : left > 0 ? span(left) : name === "token" ? "due" : "over";
+    place.querySelector("output").textContent = text;
+    place.classList.toggle("long", text.length > 5);
     // A round cap would leave a dot where nothing is left.
     place.querySelector("circle + circle").style.strokeDasharray = share < 0.5 ? "0 101" : `${share} 100`;
     place.querySelector("circle + circle").style.opacity = share < 0.5 ? "0" : "1";

@@ -25,12 +25,15 @@ export function log(list, ...children) {
   while (list.children.length > 30) list.lastElementChild.remove();
 }
 
+/** clear empties such a list and says so. */
+export const clear = (list, text) => list.replaceChildren(make("li", { className: "empty", textContent: text }));
+
 export const clock = (when = new Date()) => when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 /** span is a time left, in as few characters as tell it. */
 export function span(seconds) {
   const s = Math.max(0, Math.floor(seconds));
   const two = (n) => String(n).padStart(2, "0");
-  if (s >= 3600) return `${Math.floor(s / 3600)} h ${two(Math.floor(s / 60) % 60)}`;
+  if (s >= 3600) return `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)} h`;
   return s >= 60 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${s} s`;
 }

@@ -3,11 +3,12 @@
 import * as bff from "./bff.js";
 import { make, one } from "./dom.js";
 
-export async function loadOrders(failed) {
+export async function loadOrders({ failed, seen }) {
   const status = one("#orders-status");
   status.textContent = "Loading …";
   try {
-    const { orders } = await bff.json("/api/orders");
+    const { orders, subject } = await bff.json("/api/orders");
+    seen(subject);
     const price = new Intl.NumberFormat(undefined, { style: "currency", currency: "EUR" });
     one("#orders").replaceChildren(...orders.map((o) => make("tr", {},
       make("td", { textContent: o.id }),
@@ -20,4 +21,9 @@ export async function loadOrders(failed) {
     status.textContent = "The orders could not be loaded.";
     failed(error);
   }
+}
+
+export function clearOrders() {
+  one("#orders").replaceChildren();
+  one("#orders-status").textContent = "";
 }

@@ -1,20 +1,22 @@
 // The panels of the first page: calls, the token log, streams and storage.
 
 import * as bff from "./bff.js";
-import { clock, facts, log, make, one, span } from "./dom.js";
+import { clear, clock, facts, log, make, one, span } from "./dom.js";
 import { showSession, stopDials } from "./dials.js";
 
 let failed = () => {};
 let refresh = () => {};
+let seen = () => {};
 let lastToken = "";
 let generation = 0;
 let auto = 0;
 let socket = null;
 let stream = null;
 let wired = false;
+let quiet = 0;
 
 export function startPanels(hooks) {
-  ({ failed, refresh } = hooks);
+  ({ failed, refresh, seen } = hooks);
   look();
   // Renewal is what there is to see here: it needs calls, and no clicks.
   setAuto(true);
@@ -34,12 +36,21 @@ export function startPanels(hooks) {
   });
 }
 
-/** stopPanels lets go of everything that would go on without a session. */
+/** stopPanels lets go of all that would go on without a session, and of what was that person's. */
 export function stopPanels() {
   setAuto(false);
   socket?.close();
   closeStream();
   stopDials();
+  lastToken = "";
+  generation = 0;
+  one("#api-answer").hidden = true;
+  report("No call yet.");
+  said("");
+  clear(one("#token-log"), "Call the API to see the first one.");
+  clear(one("#ws-log"), "The API sends back what you send.");
+  one("#sse-count").textContent = "0";
+  one("#sse-last").textContent = "One a second while connected.";
 }
 
 /** setAuto begins or ends the repeated calls, which keep no session awake. */
@@ -66,7 +77,15 @@ async function busy(button, act) {
 function report(text, good) {
   const place = one("#api-status");
   place.textContent = text;
-  place.className = `result ${good ? "good" : "bad"}`;
+  place.className = `result ${good === undefined ? "" : good ? "good" : "bad"}`;
+}
+
+/** said is the answer to "Renew now". */
+function said(text) {
+  one("#renew-status").textContent = text;
+  clearTimeout(quiet);
+  // The dial goes on, so that a number in the text is soon wrong.
+  if (text) quiet = setTimeout(said, 8000, "");
 }
 
 async function call(options) {
@@ -77,7 +96,7 @@ async function call(options) {
     showAnswer(answer);
     refresh();
   } catch (error) {
-    report(`${error.status ?? "No answer"}: ${error.message}`, false);
+    report(error instanceof bff.Problem ? `${error.status}: ${error.message}` : "No answer.", false);
     failed(error);
   }
 }
@@ -94,6 +113,7 @@ function showAnswer({ claims = {}, token_expires_in: left, headers = {}, method,
   ]);
   facts(one("#api-headers"), Object.keys(headers).sort().map((name) => [name, headers[name].join(", ")]));
   noteToken(claims);
+  seen(claims.sub);
 }
 
 function noteToken({ jti, exp }) {
@@ -119,8 +139,15 @@ async function burst() {
 }
 
 async function renew() {
-  showSession(await bff.renew());
+  said("");
+  const before = await bff.session();
+  const after = await bff.renew();
+  showSession(after);
   await call();
+  // A token in the first quarter of its life is left alone: whoever is in a
+  // hurry does not bring a storm over the provider.
+  const left = after.token?.expires_in ?? 0;
+  said(left > (before.token?.expires_in ?? 0) ? "Renewed." : `Still good for ${span(left)}: nothing to renew yet.`);
 }
 
 function send(text) {
