@@ -11,6 +11,7 @@ const titles = { "/": "Session", "/orders": "Orders", "/about": "About" };
 let state = "loading"; // loading, in or out
 let subject = ""; // who is signed in, as far as this page knows
 let asking = false;
+let passing = 0;
 const hooks = { failed, refresh: checkSession, seen };
 
 /** show brings the page in line with the address and the state. */
@@ -56,7 +57,7 @@ export function failed(error) {
   }
 }
 
-/** say shows the notice, with a link to sign in, a button to retry, or neither. */
+/** say shows the notice: for a while, if there is nothing to click in it. */
 function say(title, text, { login, retry = false } = {}) {
   one("#notice-title").textContent = title;
   one("#notice-text").textContent = text;
@@ -65,6 +66,8 @@ function say(title, text, { login, retry = false } = {}) {
   if (login) link.href = bff.loginURL(login);
   one("#notice-retry").hidden = !retry;
   one("#notice").hidden = false;
+  clearTimeout(passing);
+  if (!login && !retry) passing = setTimeout(() => (one("#notice").hidden = true), 10000);
 }
 
 function signedOut() {
