@@ -2,11 +2,19 @@
 
 # A static binary on an empty image: no shell, no package manager, no root.
 #
-#   docker build -t cloakroom .
-#   docker run -p 8080:8080 -v cloakroom:/data -v ./config.yaml:/config.yaml:ro cloakroom
+#   docker build -t cloakroom --build-arg VERSION=v1.2.3 .
+#   docker run --stop-timeout 40 -p 8080:8080 -v cloakroom:/data -v ./config.yaml:/config.yaml:ro \
+#     -v ./secrets:/secrets:ro -v ./dist:/dist:ro cloakroom
 #
-# In the container config.yaml needs "listen: :8080", and its default paths
-# data/keys and data/sessions.db are in the volume /data.
+# In the container config.yaml needs "listen: :8080"; its relative paths start at
+# /, so that data/keys and data/sessions.db are in the volume /data. The process
+# runs as uid 65532: what is in secrets/ (0600) must belong to that uid, and
+# config.yaml and dist/ must be readable by it:
+#
+#   sudo chown -R 65532:65532 secrets && sudo chmod -R u=rwX,go= secrets
+#
+# The stop timeout is to be longer than shutdown_timeout (30s): a process that is
+# killed earlier may lose one-time refresh tokens. Docker's own is 10 s.
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
@@ -17,7 +25,8 @@ COPY internal internal
 COPY proxy proxy
 COPY session session
 COPY web web
-RUN CGO_ENABLED=0 go build -trimpath -ldflags=-s -o /out/cloakroom ./cmd/cloakroom && mkdir /out/data
+ARG VERSION=
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -X main.release=${VERSION}" -o /out/cloakroom ./cmd/cloakroom && mkdir /out/data
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

@@ -21,7 +21,7 @@ func TestProviderMeaning(t *testing.T) {
 		{name: "two secrets", old: id, new: id + "\n    client_secret_file: s",
 			want: `6:5: providers[0].client_secret_file: client_secret is given too; keep one of them`},
 		{name: "a secret's file that isn't there", old: secret, new: "client_secret_file: s",
-			want: `6:5: providers[0].client_secret_file: can't open the file: no such file or directory; looked for below DIR; relative paths start at config.yaml's folder`, files: true},
+			want: `6:5: providers[0].client_secret_file: can't open the file: no such file or directory; looked for in DIR; relative paths start at config.yaml's folder`, files: true},
 		{name: "a name that is no word", old: "name: main", new: "name: Main IdP",
 			want: `3:5: providers[0].name: must be at most 32 lower-case letters, digits and dashes`},
 		{name: "the same name twice", old: "providers:", new: "providers:\n  - {name: main, issuer: https://a.example, client_id: a, client_secret: b}",

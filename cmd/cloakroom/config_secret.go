@@ -44,10 +44,11 @@ func (d *decoder) secrets(cfg *Config) {
 }
 
 // privateFile warns when others on this machine may read a secret's file. A
-// container's mounts under /run/secrets are as wide as the runtime makes them.
+// container's mounts under /run/secrets are as wide as the runtime makes them;
+// systemd's credentials are closed by an ACL, which looks like a group's right.
 func (c *complaints) privateFile(key, file string) {
 	info, err := os.Stat(file)
-	if err != nil || info.Mode().Perm()&0o077 == 0 || strings.HasPrefix(file, "/run/secrets/") {
+	if err != nil || info.Mode().Perm()&0o077 == 0 || strings.HasPrefix(file, "/run/secrets/") || strings.HasPrefix(file, "/run/credentials/") {
 		return
 	}
 	c.warnf(key, "others may read or write this file (mode %04o); run: chmod 600 %s", info.Mode().Perm(), file)
@@ -60,7 +61,10 @@ func (c *complaints) unreadable(key, file string, err error) {
 	var errno syscall.Errno
 	if errors.As(err, &errno) { // else it was read, and its content is wrong
 		text += "; " + whereabouts(file)
-		if errors.Is(err, os.ErrNotExist) && c.at.file != "" {
+		switch {
+		case errors.Is(err, os.ErrPermission):
+			text += "; check owner and mode, of the folders above too"
+		case errors.Is(err, os.ErrNotExist) && c.at.file != "":
 			text += "; relative paths start at " + filepath.Base(c.at.file) + "'s folder"
 		}
 	}

@@ -18,25 +18,48 @@ func read(t *testing.T, name string) string {
 	return string(data)
 }
 
+// source returns the files that a pattern names, without tests.
+func source(t *testing.T, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../..", pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(data)
+	}
+	return all.String()
+}
+
 // TestOperatingGuide proves that every problem code, audit event and reason in
 // the source is explained to operators (N3).
 func TestOperatingGuide(t *testing.T) {
 	guide := read(t, "docs/operating.md")
 	for _, tt := range []struct {
-		file, pattern string
-		least         int
+		files, pattern string
+		least          int
 	}{
-		{"web/errors.go", `Code: "([a-z_]+)"`, 15},
+		{"web/refusals.go", `Code: "([a-z_]+)"`, 15},
+		{"web/refusals.go", `(?m)^\t"([a-z_]+)": `, 8},
 		{"proxy/errors.go", `Code[A-Za-z]+ += "([a-z_]+)"`, 5},
+		{"session/oidc/*.go", `(?:refuse\(Err(?:State|Token), |unavailable\(|, reason: |reason :?= )"([a-z_]+)"`, 40},
 		{"session/audit.go", `(?:Event|Reason)[A-Za-z]+ .*= "([a-z_]+)"`, 15},
 	} {
-		found := regexp.MustCompile(tt.pattern).FindAllStringSubmatch(read(t, tt.file), -1)
+		found := regexp.MustCompile(tt.pattern).FindAllStringSubmatch(source(t, tt.files), -1)
 		if len(found) < tt.least {
-			t.Errorf("%s: found %d names, want at least %d: does the pattern still fit?", tt.file, len(found), tt.least)
+			t.Errorf("%s: found %d names, want at least %d: does the pattern still fit?", tt.files, len(found), tt.least)
 		}
 		for _, match := range found {
 			if name := strings.TrimSuffix(match[1], "_"); !strings.Contains(guide, "`"+name) {
-				t.Errorf("docs/operating.md does not explain %q of %s", match[1], tt.file)
+				t.Errorf("docs/operating.md does not explain %q of %s", match[1], tt.files)
 			}
 		}
 	}
@@ -70,5 +93,23 @@ func TestREADMEStart(t *testing.T) {
 	write(t, dir, "dist/index.html", "")
 	if r := cloakroom(t, dir, "check"); r.code != 0 || r.stderr != "" {
 		t.Errorf("check of README.md's configuration = exit %d, %q, want exit 0", r.code, r.stderr)
+	}
+}
+
+// TestAppGuide proves that every endpoint there is stands in the app's guide and
+// in config.yaml.
+func TestAppGuide(t *testing.T) {
+	guide, reference := read(t, "docs/app.md"), strings.ReplaceAll(read(t, "config.yaml"), "\n# ", " ")
+	found := regexp.MustCompile(`b\.(GET|POST)\("(/[a-z/]+)"`).FindAllStringSubmatch(source(t, "web/*.go"), -1)
+	if len(found) < 8 {
+		t.Fatalf("found %d endpoints, want all of them: does the pattern still fit?", len(found))
+	}
+	for _, match := range found {
+		if endpoint := match[1] + " /bff" + match[2]; !strings.Contains(guide, "`"+endpoint+"`") {
+			t.Errorf("docs/app.md does not explain %s", endpoint)
+		}
+		if !regexp.MustCompile("/bff" + match[2] + `[, ;]`).MatchString(reference) {
+			t.Errorf("config.yaml does not list /bff%s", match[2])
+		}
 	}
 }
