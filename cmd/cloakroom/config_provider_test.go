@@ -20,6 +20,8 @@ func TestProviderMeaning(t *testing.T) {
 			want: `6:5: providers[0].private_key_file: is used by private_key_jwt only; remove it, or write auth: private_key_jwt`},
 		{name: "two secrets", old: id, new: id + "\n    client_secret_file: s",
 			want: `6:5: providers[0].client_secret_file: client_secret is given too; keep one of them`},
+		{name: "a secret in place of its file", old: secret, new: "client_secret_file: " + canary + "/x", // N1
+			want: `6:5: providers[0].client_secret_file: can't open the file: no such file or directory; looked for below DIR; relative paths start at config.yaml's folder`, files: true},
 		{name: "a secret's file that isn't there", old: secret, new: "client_secret_file: s",
 			want: `6:5: providers[0].client_secret_file: can't open the file: no such file or directory; looked for in DIR; relative paths start at config.yaml's folder`, files: true},
 		{name: "a name that is no word", old: "name: main", new: "name: Main IdP",
