@@ -23,7 +23,7 @@ type logoutAnswer struct {
 // Connect RP-Initiated Logout, 2).
 func (s *Server) logout(c echo.Context) error {
 	w, r := c.Response(), c.Request()
-	location := "/"
+	location := s.Providers[0].PostLogout // nobody knows whose session it was
 	t, ok := s.cookies.readTicket(r)
 	if ok {
 		ended, err := s.Manager.End(detached(r), t, session.ReasonLogout)

@@ -110,13 +110,13 @@ func TestLogoutTwice(t *testing.T) {
 		if value != "" {
 			b.hold("__Host-session", value)
 		}
-		a := b.signOut().want(http.StatusSeeOther).leads("/")
+		a := b.signOut().want(http.StatusSeeOther).leads("/bye")
 		if c := a.set("__Host-session"); c == nil || c.Value != "" || b.cookie("session") != "" {
 			t.Errorf("with %.10q the cookie is not cleared: %v", value, a.Cookies())
 		}
 	}
-	if got := b.fetch("POST", "/bff/logout").want(http.StatusOK).json()["logout_url"]; got != "/" {
-		t.Errorf("logout_url = %v, want /", got)
+	if got := b.fetch("POST", "/bff/logout").want(http.StatusOK).json()["logout_url"]; got != "/bye" {
+		t.Errorf("logout_url = %v, want /bye", got)
 	}
 	if n := strings.Count(s.log.String(), `"session_ended"`); n != 1 {
 		t.Errorf("%d sessions ended, want 1", n)
