@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -89,6 +90,32 @@ func TestNoThirdUse(t *testing.T) {
 		}
 		want(t, "sent", sent, 2)
 		want(t, "ends", r.log.events(session.EventEnded), []string{"own_crash"})
+	})
+}
+
+// J14: a panic in a renewal costs that renewal, not the process, and counts as a
+// use of the refresh token.
+func TestRenewalPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.provider.answer = func(n int, _ session.Tokens) (session.Tokens, error) {
+			if n == 1 {
+				panic("canary-in-a-panic")
+			}
+			return r.provider.next(), nil
+		}
+		ticket := r.signIn("alice", nil)
+		time.Sleep(10 * time.Minute)
+		var wait *session.Unavailable
+		if _, err := r.resume(ticket).Access(t.Context()); !errors.As(err, &wait) {
+			t.Errorf("got %v, want Unavailable", err)
+		}
+		time.Sleep(time.Minute)
+		want(t, "token", r.access(ticket), "access-2")
+		want(t, "uses", len(r.provider.sent()), 2)
+		if strings.Contains(r.log.String(), "canary-in-a-panic") || !strings.Contains(r.log.String(), "a renewal panicked") {
+			t.Error("the log does not say where, or says what")
+		}
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 )
 
@@ -56,7 +57,7 @@ func (s *Session) renewal(ctx context.Context, now time.Time) (*flight, error) {
 
 // fly runs one renewal to its end and wakes all who wait for it.
 func (s *Session) fly(ctx context.Context, f *flight) {
-	f.err = s.renew(ctx)
+	f.err = s.renewSafely(ctx)
 	s.mu.Lock()
 	s.flight = nil
 	var passing *Unavailable
@@ -70,6 +71,18 @@ func (s *Session) fly(ctx context.Context, f *flight) {
 	}
 	s.mu.Unlock()
 	close(f.done)
+}
+
+// renewSafely is renew, but a panic costs one renewal and not the process. The
+// refresh token may have been sent: the intent stays.
+func (s *Session) renewSafely(ctx context.Context) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.m.log.Error("a renewal panicked", "session", s.key.Ref(), "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+			err = &Unavailable{Err: errors.New("the renewal panicked")}
+		}
+	}()
+	return s.renew(ctx)
 }
 
 // renew sends the refresh token once: durable intent, call, durable result. The
