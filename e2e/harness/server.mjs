@@ -4,13 +4,24 @@ import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 
-/** freePort returns a port of 127.0.0.1 that nobody listens on. */
+/**
+ * freePort returns a port of 127.0.0.1 that nobody listens on. It is not one of
+ * those that the system gives to outgoing connections, which the browser and the
+ * other test files take all the time.
+ */
 export async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const { port } = server.address();
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = 26_000 + Math.floor(Math.random() * 6_000);
+    const server = net.createServer();
+    const free = await new Promise((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => { server.close(resolve); });
+    return port;
+  }
+  throw new Error('no port is free');
 }
 
 /**
