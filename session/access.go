@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// errEvicted is for the package itself: this Session left memory while somebody
-// still held it, and another one stands in its place.
-var errEvicted = errors.New("session: evicted")
-
 // freshness of an access token.
 type freshness int
 
@@ -26,6 +22,10 @@ const (
 // ErrNotFound means that the session is over. An *Unavailable means that there
 // is no usable token now but there may be later.
 func (s *Session) Access(ctx context.Context) (Secret, error) {
+	s, err := s.current(ctx)
+	if err != nil {
+		return "", err
+	}
 	if s.over.Load() {
 		return "", ErrNotFound
 	}
@@ -49,9 +49,6 @@ func (s *Session) Access(ctx context.Context) (Secret, error) {
 		return "", ErrNotFound
 	}
 	f, err := s.renewal(ctx, now)
-	if errors.Is(err, errEvicted) {
-		return s.again(ctx, func(n *Session) (Secret, error) { return n.Access(ctx) })
-	}
 	if err == nil {
 		err = s.wait(ctx, f)
 	}
@@ -71,6 +68,10 @@ func (s *Session) Access(ctx context.Context) (Secret, error) {
 // had now (no refresh token, or the last renewal is too recent) it returns used
 // itself. Errors are those of Access.
 func (s *Session) RenewAfter(ctx context.Context, used Secret) (Secret, error) {
+	s, err := s.current(ctx)
+	if err != nil {
+		return "", err
+	}
 	if v := s.content.Load(); v.Tokens.Access != used {
 		return s.Access(ctx)
 	}
@@ -85,6 +86,10 @@ func (s *Session) RenewAfter(ctx context.Context, used Secret) (Secret, error) {
 // last renewal, or without a refresh token, it does nothing (K1). Errors are
 // those of Access.
 func (s *Session) Renew(ctx context.Context) (bool, error) {
+	s, err := s.current(ctx)
+	if err != nil {
+		return false, err
+	}
 	if s.over.Load() {
 		return false, ErrNotFound
 	}
@@ -99,11 +104,7 @@ func (s *Session) Renew(ctx context.Context) (bool, error) {
 		if !s.renewable(v) || s.pending(v) || recent && s.freshness(v, now) != expired {
 			return false, nil
 		}
-		var err error
-		if f, err = s.renewal(ctx, now); errors.Is(err, errEvicted) {
-			_, err = s.again(ctx, func(n *Session) (Secret, error) { _, err := n.Renew(ctx); return "", err })
-			return err == nil, err
-		} else if err != nil {
+		if f, err = s.renewal(ctx, now); err != nil {
 			return false, err
 		}
 	}
@@ -111,15 +112,6 @@ func (s *Session) Renew(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return s.content.Load().Tokens.Access != v.Tokens.Access, nil
-}
-
-// again calls f with the session that took the place of s in memory.
-func (s *Session) again(ctx context.Context, f func(*Session) (Secret, error)) (Secret, error) {
-	n, err := s.m.Resume(ctx, s.ticket)
-	if err != nil {
-		return "", err
-	}
-	return f(n)
 }
 
 // freshness tells what to do with the access token of v at now.

@@ -35,9 +35,12 @@ type Session struct {
 	stream chan struct{} // closed when the session is over
 	over   atomic.Bool   // set under mu
 
+	// evicted means that the session left memory while somebody still held it:
+	// another Session stands in its place. Set under mu.
+	evicted atomic.Bool
+
 	mu        sync.Mutex
 	flight    *flight       // the renewal under way; guarded by mu
-	evicted   bool          // no longer the one in memory; guarded by mu
 	streams   int           // open streams; guarded by mu
 	downloads int           // watched downloads; guarded by mu
 	retryAt   time.Time     // no renewal before this; guarded by mu
@@ -118,47 +121,46 @@ func (s *Session) Touch() {
 // the session is over for another reason than idling out: that, a download
 // outlives. release must be called when the download is done.
 func (s *Session) Download() (over <-chan struct{}, release func()) {
+	if n, err := s.current(context.Background()); err == nil {
+		s = n
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.evicted {
-		if n, err := s.m.Resume(context.Background(), s.ticket); err == nil {
-			return n.Download()
-		}
-	}
-	if !s.over.Load() {
-		s.m.watchExpiry(s)
-	}
-	s.downloads++
-	return s.done, s.release(&s.downloads)
+	return s.done, s.hold(&s.downloads)
 }
 
 // Stream registers a stream of no foreseeable end (a WebSocket, an event
 // stream). The channel closes when the session is over for whatever reason,
 // idling out included; release must be called when the stream is. The error is
-// ErrTooManyStreams or ErrNotFound. A stream is no activity.
+// ErrTooManyStreams, or one of Resume's. A stream is no activity.
 func (s *Session) Stream() (over <-chan struct{}, release func(), err error) {
+	if s, err = s.current(context.Background()); err != nil {
+		return nil, nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.evicted {
-		n, err := s.m.Resume(context.Background(), s.ticket)
-		if err != nil {
-			return nil, nil, err
-		}
-		return n.Stream()
-	}
 	switch {
 	case s.over.Load():
 		return nil, nil, ErrNotFound
 	case s.m.limits.Streams > 0 && s.streams >= s.m.limits.Streams:
 		return nil, nil, ErrTooManyStreams
 	}
-	s.m.watchExpiry(s)
-	s.streams++
-	return s.stream, s.release(&s.streams), nil
+	return s.stream, s.hold(&s.streams), nil
 }
 
-// release returns the function that takes one off count, once.
-func (s *Session) release(count *int) func() {
+// current returns s, or the session that took its place in memory.
+func (s *Session) current(ctx context.Context) (*Session, error) {
+	if !s.evicted.Load() {
+		return s, nil
+	}
+	return s.m.Resume(ctx, s.ticket)
+}
+
+// hold adds one to count, makes upkeep watch over s, and returns the function
+// that takes the one off again, once. It is called with mu held.
+func (s *Session) hold(count *int) (release func()) {
+	*count++
+	s.m.watchExpiry(s)
 	return sync.OnceFunc(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()

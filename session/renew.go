@@ -38,8 +38,10 @@ func (s *Session) renewal(ctx context.Context, now time.Time) (*flight, error) {
 	switch {
 	case s.over.Load():
 		return nil, ErrNotFound
-	case s.evicted:
-		return nil, errEvicted
+	case s.evicted.Load():
+		// Two Sessions must never send one refresh token. It left memory between
+		// two statements of its caller: the next call finds its successor.
+		return nil, &Unavailable{RetryAfter: firstPause, Err: errors.New("the session left memory this very moment")}
 	case s.flight != nil:
 		return s.flight, nil
 	case now.Before(s.retryAt):

@@ -233,7 +233,7 @@ func (m *Manager) evict(now time.Time) {
 		}
 		s.mu.Lock()
 		if s.flight == nil && s.streams+s.downloads == 0 && !s.dirty.Load() {
-			s.evicted = true
+			s.evicted.Store(true)
 			m.open.CompareAndDelete(s.key, s)
 		}
 		s.mu.Unlock()

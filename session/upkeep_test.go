@@ -78,6 +78,19 @@ func TestEviction(t *testing.T) {
 		})
 		calls.Wait()
 		want(t, "renewals", r.provider.sent(), []string{"refresh-1"})
+		// An API that refuses the token it was sent before gets the newer one.
+		if token, err := held.RenewAfter(t.Context(), "access-1"); err != nil || token != "access-2" {
+			t.Errorf("held, after a refusal: %q, %v, want access-2", token.Reveal(), err)
+		}
+		over, release, err := held.Stream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		if _, err := r.End(t.Context(), ticket, session.ReasonLogout); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "a stream of the held one is open after the logout", open(over), false)
 	})
 }
 
