@@ -93,7 +93,7 @@ func (m *Manager) forget(s *Session) { m.bury(s, false) }
 func (m *Manager) remove(key Key) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	if err := m.store.Delete(ctx, key); err != nil {
+	if err := m.store.Delete(ctx, key, nil); err != nil {
 		m.log.Error("an ended session can't be deleted; trying again", "session", key.Ref(), "error", err)
 		m.ended.Store(key, &burial{at: m.now(), pending: true})
 	}

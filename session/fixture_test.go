@@ -272,8 +272,8 @@ func (f *faultStore) SwapTokens(ctx context.Context, k session.Key, u session.To
 	return f.call("SwapTokens", func() error { return f.Store.SwapTokens(ctx, k, u) })
 }
 
-func (f *faultStore) Delete(ctx context.Context, k session.Key) error {
-	return f.call("Delete", func() error { return f.Store.Delete(ctx, k) })
+func (f *faultStore) Delete(ctx context.Context, k session.Key, rev *session.Revocation) error {
+	return f.call("Delete", func() error { return f.Store.Delete(ctx, k, rev) })
 }
 
 // lines is the log.

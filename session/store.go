@@ -14,6 +14,14 @@ var (
 	// ErrConflict means that another writer changed the tokens first. What the
 	// caller holds is stale: read again.
 	ErrConflict = errors.New("session: changed by another writer")
+
+	// ErrSignedOut means that the provider signed the user out while the sign-in
+	// was under way: there is no session, and there must be none (I8).
+	ErrSignedOut = errors.New("session: signed out at the provider meanwhile")
+
+	// ErrRepeated means that a message which counts once came again: nothing was
+	// done this time.
+	ErrRepeated = errors.New("session: used before")
 )
 
 // Record is one session as a [Store] keeps it. Both values are sealed: a store
@@ -43,6 +51,11 @@ type Filing struct {
 	Subject IndexKey // of (issuer, sub)
 	SID     IndexKey // of (issuer, sid); zero when the provider gave no sid
 
+	// SubjectSince and SIDSince are when the sign-in began, as far as a Burial
+	// under Subject or SID is concerned: one that is not older prevents the
+	// session.
+	SubjectSince, SIDSince time.Time
+
 	// Expires is when Sweep takes the head away; Until is when it takes away
 	// whatever is left. Until is never before Expires. Both have whole seconds.
 	Expires, Until time.Time
@@ -62,6 +75,35 @@ type TokensUpdate struct {
 	Tokens []byte
 }
 
+// Burial ends sessions whose tickets are not at hand.
+type Burial struct {
+	Keys  []Key      // these sessions,
+	Under []IndexKey // and all that are filed under one of these
+
+	// Nothing is filed under one of Under any more if its sign-in began at At or
+	// before: until Until, when that is no longer remembered.
+	At, Until time.Time
+
+	// Mark, unless it is zero, is what MarkUsed would take: this burial uses it up
+	// until MarkUntil.
+	Mark      [32]byte
+	MarkUntil time.Time
+}
+
+// Revocation is a token that the provider has yet to be told to forget. Its
+// content is sealed.
+type Revocation struct {
+	ID     [16]byte // random
+	Due    time.Time
+	Sealed []byte
+}
+
+// Entry is one record as [Store.Scan] finds it.
+type Entry struct {
+	Key Key
+	Record
+}
+
 // Store keeps sealed sessions. Implementations are safe for concurrent use.
 // Every method that changes something returns only when the change is durable:
 // it survives the death of the process and of the machine. A change that
@@ -74,7 +116,7 @@ type TokensUpdate struct {
 // trouble (full, read-only, damaged, gone): callers fail closed.
 type Store interface {
 	// Create files a new session. A key that exists already, even as a
-	// tombstone, is ErrConflict.
+	// tombstone, is ErrConflict; a session that a Burial prevents is ErrSignedOut.
 	Create(ctx context.Context, k Key, r Record, f Filing) error
 
 	// Load returns what is filed under k, tombstones included, whether or not
@@ -92,8 +134,30 @@ type Store interface {
 	SwapTokens(ctx context.Context, k Key, u TokensUpdate) error
 
 	// Delete forgets k: head, tokens and filing. Deleting an unknown key is not
-	// an error.
-	Delete(ctx context.Context, k Key) error
+	// an error. If r is not nil it is filed in the same commit, whether or not k
+	// was known.
+	Delete(ctx context.Context, k Key, r *Revocation) error
+
+	// Bury carries out b in one commit and returns the keys of the sessions that
+	// were live until then: each loses its head and its index entries and becomes
+	// a tombstone. If b.Mark was used before it is ErrRepeated, and nothing happens.
+	Bury(ctx context.Context, b Burial) ([]Key, error)
+
+	// PutRevocation files r, or replaces the one with its ID.
+	PutRevocation(ctx context.Context, r Revocation) error
+
+	// Revocations returns those that are due at now, earliest first, at most limit.
+	Revocations(ctx context.Context, now time.Time, limit int) ([]Revocation, error)
+
+	// DropRevocation forgets the revocation with that ID. Dropping an unknown one
+	// is not an error.
+	DropRevocation(ctx context.Context, id [16]byte) error
+
+	// Scan returns records in the order of their keys, tombstones included, from
+	// the first key after the given one, at most limit; fewer than limit means that
+	// there are no more. A damaged record is left out. It is for inventories, not
+	// for requests.
+	Scan(ctx context.Context, after Key, limit int) ([]Entry, error)
 
 	// Find returns the keys of the live sessions filed under ix, in no order.
 	Find(ctx context.Context, ix IndexKey) ([]Key, error)
@@ -102,7 +166,7 @@ type Store interface {
 	// entries, and returns how many it handled; fewer than limit means that
 	// nothing is left to do. A session past Expires loses its head and its index
 	// entries and becomes a tombstone; past Until everything of it is gone. Used
-	// marks are swept too. Its cost depends on what has expired, not on what is
+	// marks, and what is remembered of burials, are swept too. Its cost depends on what has expired, not on what is
 	// stored.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 

@@ -48,11 +48,11 @@ func (s *brokenStore) SwapTokens(ctx context.Context, k session.Key, u session.T
 	return s.Store.SwapTokens(ctx, k, u)
 }
 
-func (s *brokenStore) Delete(ctx context.Context, k session.Key) error {
+func (s *brokenStore) Delete(ctx context.Context, k session.Key, r *session.Revocation) error {
 	if s.remove.Load() {
 		return errDisk
 	}
-	return s.Store.Delete(ctx, k)
+	return s.Store.Delete(ctx, k, r)
 }
 
 // A store that can't be asked ends nothing and hides nothing: 503, and the cookie

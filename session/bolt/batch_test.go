@@ -152,7 +152,7 @@ func TestNothingToCommit(t *testing.T) {
 	f.create(1, filing())
 	before := s.Commits()
 	f.wantError("Create", f.Create(t.Context(), key(1), record(1), filing()), session.ErrConflict)
-	f.wantError("Delete", f.Delete(t.Context(), key(2)), nil)
+	f.wantError("Delete", f.Delete(t.Context(), key(2), nil), nil)
 	f.sweep(start, 10, 0)
 	if got := s.Commits() - before; got != 0 {
 		t.Errorf("%d transactions, want none", got)

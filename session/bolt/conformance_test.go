@@ -189,7 +189,7 @@ func testUpdateHeads(f fixture) {
 func testUpdateEnded(f fixture) {
 	f.create(1, filing())
 	f.create(2, filing())
-	f.wantError("Delete", f.Delete(f.Context(), key(2)), nil)
+	f.wantError("Delete", f.Delete(f.Context(), key(2), nil), nil)
 	f.sweep(at(time.Hour), 10, 1)
 	err := f.UpdateHeads(f.Context(), []session.HeadUpdate{
 		{Key: key(1), Head: []byte("back"), Expires: at(5 * time.Hour), Until: at(9 * time.Hour)},
@@ -229,15 +229,15 @@ func testSwapEnded(f fixture) {
 func testDelete(f fixture) {
 	f.create(1, filing())
 	f.create(2, filing())
-	f.wantError("Delete", f.Delete(f.Context(), key(1)), nil)
-	f.wantError("Delete again", f.Delete(f.Context(), key(1)), nil)
-	f.wantError("Delete of an unknown key", f.Delete(f.Context(), key(9)), nil)
+	f.wantError("Delete", f.Delete(f.Context(), key(1), nil), nil)
+	f.wantError("Delete again", f.Delete(f.Context(), key(1), nil), nil)
+	f.wantError("Delete of an unknown key", f.Delete(f.Context(), key(9), nil), nil)
 	f.wantNone(1)
 	f.wantFound(index(1), 2)
 	f.wantRecord(2, record(2))
 
 	f.sweep(at(time.Hour), 10, 1) // key 2 alone
-	f.wantError("Delete of a tombstone", f.Delete(f.Context(), key(2)), nil)
+	f.wantError("Delete of a tombstone", f.Delete(f.Context(), key(2), nil), nil)
 	f.wantNone(2)
 	f.sweep(at(100*time.Hour), 10, 0)
 
@@ -270,7 +270,7 @@ func testContext(f fixture) {
 	cancel()
 	f.create(1, filing())
 	f.wantError("Create", f.Create(ctx, key(2), record(2), filing()), context.Canceled)
-	f.wantError("Delete", f.Delete(ctx, key(1)), context.Canceled)
+	f.wantError("Delete", f.Delete(ctx, key(1), nil), context.Canceled)
 	f.wantError("SwapTokens", f.SwapTokens(ctx, key(1), session.TokensUpdate{From: 1, To: 2}), context.Canceled)
 	_, err := f.MarkUsed(ctx, [32]byte{1}, at(0))
 	f.wantError("MarkUsed", err, context.Canceled)

@@ -58,7 +58,7 @@ func populate(t *testing.T) populated {
 		wg.Go(func() {
 			err := errors.Join(s.Create(t.Context(), k, r, f), p.want.Create(t.Context(), k, r, f))
 			if err == nil && i%5 == 0 { // leaves free pages
-				err = errors.Join(s.Delete(t.Context(), k), p.want.Delete(t.Context(), k))
+				err = errors.Join(s.Delete(t.Context(), k, nil), p.want.Delete(t.Context(), k, nil))
 			}
 			if err != nil {
 				t.Errorf("populate: %v", err)
@@ -104,7 +104,7 @@ func (p populated) use(ctx context.Context, s *bolt.Store) {
 		updates = append(updates, session.HeadUpdate{Key: k, Head: []byte("h"), Expires: at(time.Hour), Until: at(time.Hour)})
 		if i%10 == 0 {
 			wg.Go(func() { _ = s.SwapTokens(ctx, k, session.TokensUpdate{From: 1, To: 2, Tokens: make([]byte, 5000)}) })
-			wg.Go(func() { _ = s.Delete(ctx, p.keys[i+1]) })
+			wg.Go(func() { _ = s.Delete(ctx, p.keys[i+1], nil) })
 			wg.Go(func() { _, _ = s.Find(ctx, index(i%7)) })
 		}
 	}

@@ -106,7 +106,7 @@ func (w *simWorker) step(got, want session.Store) {
 		op = func(s session.Store) (string, error) { return "update", s.UpdateHeads(ctx, updates) }
 	case 4:
 		if w.rnd.IntN(2) == 0 {
-			op = func(s session.Store) (string, error) { return "delete", s.Delete(ctx, k) }
+			op = func(s session.Store) (string, error) { return "delete", s.Delete(ctx, k, nil) }
 			break
 		}
 		op = func(s session.Store) (string, error) {

@@ -16,6 +16,8 @@ type model struct {
 	mu       sync.Mutex
 	sessions map[session.Key]*modelSession
 	marks    map[[32]byte]time.Time
+	fences   map[session.IndexKey]modelFence
+	queue    map[[16]byte]session.Revocation
 	closed   bool
 }
 
@@ -24,8 +26,13 @@ type modelSession struct {
 	filing session.Filing
 }
 
+type modelFence struct{ at, until time.Time }
+
 func newModel() *model {
-	return &model{sessions: map[session.Key]*modelSession{}, marks: map[[32]byte]time.Time{}}
+	return &model{
+		sessions: map[session.Key]*modelSession{}, marks: map[[32]byte]time.Time{},
+		fences: map[session.IndexKey]modelFence{}, queue: map[[16]byte]session.Revocation{},
+	}
 }
 
 // lock refuses what a store refuses: calls after Close, and ended contexts.
@@ -53,6 +60,11 @@ func (m *model) Create(ctx context.Context, k session.Key, r session.Record, f s
 	defer m.mu.Unlock()
 	if m.sessions[k] != nil {
 		return session.ErrConflict
+	}
+	for ix, since := range map[session.IndexKey]time.Time{f.Subject: f.SubjectSince, f.SID: f.SIDSince} {
+		if fence, ok := m.fences[ix]; ok && ix != (session.IndexKey{}) && !since.After(fence.at) {
+			return session.ErrSignedOut
+		}
 	}
 	m.sessions[k] = &modelSession{clone(r), f}
 	return nil
@@ -99,12 +111,15 @@ func (m *model) SwapTokens(ctx context.Context, k session.Key, u session.TokensU
 	return nil
 }
 
-func (m *model) Delete(ctx context.Context, k session.Key) error {
+func (m *model) Delete(ctx context.Context, k session.Key, r *session.Revocation) error {
 	if err := m.lock(ctx); err != nil {
 		return err
 	}
 	defer m.mu.Unlock()
 	delete(m.sessions, k)
+	if r != nil {
+		m.queue[r.ID] = cloneRevocation(*r)
+	}
 	return nil
 }
 
@@ -137,6 +152,9 @@ func (m *model) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 			events = append(events, event{s.filing.Expires, func() { s.record.Head = nil }})
 		}
 		events = append(events, event{s.filing.Until, func() { delete(m.sessions, k) }})
+	}
+	for ix, f := range m.fences {
+		events = append(events, event{f.until, func() { delete(m.fences, ix) }})
 	}
 	for mark, until := range m.marks {
 		events = append(events, event{until, func() { delete(m.marks, mark) }})

@@ -151,7 +151,7 @@ func (s *Store) guard(fn func() error) (err error) {
 // initialise lays out an empty database, and refuses one that something else
 // has laid out. It writes only in the first case.
 func (s *Store) initialise() error {
-	empty := true
+	empty, missing := true, false
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket([]byte(tableNames[metaTable]))
 		if meta == nil {
@@ -167,21 +167,28 @@ func (s *Store) initialise() error {
 		if len(found) != 4 || binary.BigEndian.Uint32(found) != version {
 			return fmt.Errorf("%w (version %x, want %d)", ErrVersion, found, version)
 		}
-		for _, name := range tableNames {
-			if tx.Bucket([]byte(name)) == nil {
+		for i, name := range tableNames {
+			if tx.Bucket([]byte(name)) != nil {
+				continue
+			}
+			if table(i) < firstTables {
 				return fmt.Errorf("%w (bucket %s is missing)", ErrDamaged, name)
 			}
+			missing = true
 		}
 		return nil
 	})
-	if err != nil || !empty {
+	if err != nil || !empty && !missing {
 		return err
 	}
 	return s.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range tableNames {
-			if _, err := tx.CreateBucket([]byte(name)); err != nil {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}
+		}
+		if !empty {
+			return nil
 		}
 		meta := tx.Bucket([]byte(tableNames[metaTable]))
 		id := make([]byte, 16)

@@ -152,7 +152,7 @@ func TestMalformedValues(t *testing.T) {
 	f.wantRecord(broken, record(broken))
 	f.wantFound(index(1), 3, 4, 5, broken) // their heads are whole
 
-	f.wantError("Delete", f.Delete(t.Context(), key(0)), nil)
+	f.wantError("Delete", f.Delete(t.Context(), key(0), nil), nil)
 	f.wantNone(0)
 	if n, err := f.Sweep(t.Context(), at(8*time.Hour), 1000); err != nil || n == 0 {
 		t.Errorf("Sweep = %d, %v", n, err)

@@ -69,6 +69,7 @@ const (
 	kindHead  kind = 1 // the session becomes a tombstone
 	kindUntil kind = 2 // everything of it goes
 	kindMark  kind = 3 // a used mark is forgotten
+	kindFence kind = 4 // a burial is forgotten
 )
 
 // dueSize is second, kind, and key: 8 + 1 + 32 bytes.
@@ -93,7 +94,7 @@ func (d due) encode() []byte {
 
 // decodeDue returns false if b was not written by encode.
 func decodeDue(b []byte) (due, bool) {
-	if len(b) != dueSize || b[8] < byte(kindHead) || b[8] > byte(kindMark) {
+	if len(b) != dueSize || b[8] < byte(kindHead) || b[8] > byte(kindFence) {
 		return due{}, false
 	}
 	return due{
@@ -116,4 +117,34 @@ func seconds(t time.Time) int64 {
 		s++
 	}
 	return s
+}
+
+// fence remembers a burial under an index key: when it was, and until when that
+// matters, in milliseconds.
+type fence struct{ at, until int64 }
+
+func (f fence) encode() []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(f.at)), uint64(f.until))
+}
+
+// decodeFence returns false if b was not written by encode.
+func decodeFence(b []byte) (fence, bool) {
+	if len(b) != 16 {
+		return fence{}, false
+	}
+	return fence{int64(binary.BigEndian.Uint64(b)), int64(binary.BigEndian.Uint64(b[8:]))}, true
+}
+
+// queued is a key of the queue bucket: due in milliseconds, then the ID. It
+// sorts by time.
+func queued(dueMilli int64, id [16]byte) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(dueMilli)^signBit)
+	return append(b, id[:]...)
+}
+
+func decodeQueued(b []byte) (dueMilli int64, id [16]byte, ok bool) {
+	if len(b) != 24 {
+		return 0, id, false
+	}
+	return int64(binary.BigEndian.Uint64(b) ^ signBit), [16]byte(b[8:]), true
 }

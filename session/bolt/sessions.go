@@ -24,6 +24,9 @@ func (s *Store) Create(ctx context.Context, k session.Key, r session.Record, f s
 		if t.get(sessionsTable, k[:]) != nil || t.get(tokensTable, k[:]) != nil {
 			return session.ErrConflict
 		}
+		if t.fenced(f.Subject, f.SubjectSince) || t.fenced(f.SID, f.SIDSince) {
+			return session.ErrSignedOut
+		}
 		if err := t.file(k, new); err != nil {
 			return err
 		}
@@ -124,9 +127,21 @@ func (s *Store) SwapTokens(ctx context.Context, k session.Key, u session.TokensU
 	return wrap("swap tokens", err)
 }
 
-// Delete forgets k, whatever state its record is in.
-func (s *Store) Delete(ctx context.Context, k session.Key) error {
-	err := s.change(ctx, func(t *tables) error { return t.forget(k) })
+// Delete forgets k, whatever state its record is in, and files r.
+func (s *Store) Delete(ctx context.Context, k session.Key, r *session.Revocation) error {
+	var value []byte
+	if r != nil {
+		var err error
+		if value, err = encodeRevocation(*r); err != nil {
+			return wrap("delete", err)
+		}
+	}
+	err := s.change(ctx, func(t *tables) error {
+		if err := t.forget(k); err != nil || r == nil {
+			return err
+		}
+		return t.enqueue(r.ID, value)
+	})
 	return wrap("delete", err)
 }
 
@@ -137,18 +152,7 @@ func (s *Store) Find(ctx context.Context, ix session.IndexKey) ([]session.Key, e
 	}
 	var keys []session.Key
 	err := s.view(ctx, func(t *tables) error {
-		c := t.bucket(indexTable).Cursor()
-		for entry, _ := c.Seek(ix[:]); bytes.HasPrefix(entry, ix[:]); entry, _ = c.Next() {
-			if len(entry) != 64 {
-				continue
-			}
-			// The record decides: an entry that it does not confirm is debris. A
-			// tombstone confirms none.
-			f, ok := decodeFiled(t.get(sessionsTable, entry[32:]))
-			if ok && (f.subject == ix || f.sid == ix) {
-				keys = append(keys, session.Key(entry[32:]))
-			}
-		}
+		keys = t.under(ix)
 		return nil
 	})
 	if err != nil {

@@ -40,16 +40,20 @@ func (s *Store) MarkUsed(ctx context.Context, mark [32]byte, until time.Time) (b
 		if fresh = t.get(marksTable, mark[:]) == nil; !fresh {
 			return nil
 		}
-		d := due{seconds(until), kindMark, mark}
-		if err := t.put(marksTable, mark[:], binary.BigEndian.AppendUint64(nil, uint64(d.at))); err != nil {
-			return err
-		}
-		return t.put(expiryTable, d.encode(), nil)
+		return t.mark(mark, until)
 	})
 	if err != nil {
 		return false, wrap("mark used", err)
 	}
 	return fresh, nil
+}
+
+func (t *tables) mark(mark [32]byte, until time.Time) error {
+	d := due{seconds(until), kindMark, mark}
+	if err := t.put(marksTable, mark[:], binary.BigEndian.AppendUint64(nil, uint64(d.at))); err != nil {
+		return err
+	}
+	return t.put(expiryTable, d.encode(), nil)
 }
 
 // sweep handles the first entries of the expiry bucket that are due.
@@ -86,6 +90,14 @@ func (t *tables) expire(d due) error {
 		return t.remove(marksTable, d.key[:])
 	}
 
+	if d.kind == kindFence {
+		f, ok := decodeFence(t.get(fencesTable, d.key[:]))
+		if ok && f.until > d.at*1000 {
+			return nil // renewed since
+		}
+		return t.remove(fencesTable, d.key[:])
+	}
+
 	k := session.Key(d.key)
 	f, ok := decodeFiled(t.get(sessionsTable, k[:]))
 	switch {
@@ -94,11 +106,16 @@ func (t *tables) expire(d due) error {
 	case d.kind == kindUntil && f.until == d.at:
 		return t.forget(k)
 	case d.kind == kindHead && f.expires == d.at:
-		if err := t.unindex(k, f); err != nil {
-			return err
-		}
-		tombstone := filed{expires: f.expires, until: f.until}
-		return t.put(sessionsTable, k[:], tombstone.encode())
+		return t.entomb(k, f)
 	}
 	return nil
+}
+
+// entomb takes a session's head and index entries away.
+func (t *tables) entomb(k session.Key, f filed) error {
+	if err := t.unindex(k, f); err != nil {
+		return err
+	}
+	tombstone := filed{expires: f.expires, until: f.until}
+	return t.put(sessionsTable, k[:], tombstone.encode())
 }

@@ -75,7 +75,7 @@ func TestMovedEndsLeaveNothing(t *testing.T) {
 	})
 
 	f.Store = openPath(t, path)
-	f.wantError("Delete", f.Delete(t.Context(), key(1)), nil)
+	f.wantError("Delete", f.Delete(t.Context(), key(1), nil), nil)
 	f.wantError("Close", f.Close(), nil)
 	edit(t, path, func(tx *bbolt.Tx) error {
 		for _, bucket := range []string{"sessions", "tokens", "index", "expiry", "marks"} {

@@ -18,10 +18,19 @@ const (
 	indexTable
 	expiryTable
 	marksTable
+	fencesTable
+	revocationsTable
+	queueTable
 	tableCount
 )
 
-var tableNames = [tableCount]string{"meta", "sessions", "tokens", "index", "expiry", "marks"}
+var tableNames = [tableCount]string{
+	"meta", "sessions", "tokens", "index", "expiry", "marks", "fences", "revocations", "queue",
+}
+
+// firstTables is how many of the tables every file has; the others are added to
+// one of an earlier program when it is opened.
+const firstTables = fencesTable
 
 // tables are the buckets as one transaction sees them. What is read from them
 // dies with it: decode and copy before it ends.

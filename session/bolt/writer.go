@@ -22,8 +22,8 @@ var errUnchanged = errors.New("unchanged")
 // change is one caller's wish and the way to answer it.
 type change struct {
 	// apply makes the change. It may be called more than once, each time in a
-	// fresh transaction, so it sets its results anew. It returns ErrNotFound and
-	// ErrConflict only before its first write.
+	// fresh transaction, so it sets its results anew. It returns what refused
+	// names only before its first write.
 	apply func(*tables) error
 	err   error      // of the last call of apply
 	done  chan error // has room for the one answer
@@ -167,7 +167,8 @@ func (s *Store) try(batch []*change) (bad int, err error) {
 
 // refused reports whether err is an answer and not a failure.
 func refused(err error) bool {
-	return errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrConflict)
+	return errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrConflict) ||
+		errors.Is(err, session.ErrSignedOut) || errors.Is(err, session.ErrRepeated)
 }
 
 // outcome completes the error of a commit. When only the last fdatasync failed,
