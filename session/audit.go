@@ -20,7 +20,13 @@ const (
 	EventUnreadable    Event = "session_unreadable"
 	EventRevoked       Event = "tokens_revoked"
 	EventRevokeFailed  Event = "revocation_failed"
-	EventRefused       Event = "request_refused" // a request was refused by a rule; "code" is the problem's code
+	EventContext       Event = "context_changed"    // a ticket came from another browser or network; "changed" says which
+	EventLogout        Event = "provider_logout"    // a provider said that sessions are over; "sessions" says how many were
+	EventBreaker       Event = "renewals_held_back" // a provider fails: renewals wait
+	EventRecovered     Event = "renewals_resumed"   // it answers again
+	EventRestored      Event = "store_restored"     // the store is an old copy: all sessions are over
+	EventKeys          Event = "keys_changed"       // the server keys were read again
+	EventRefused       Event = "request_refused"    // a request was refused by a rule; "code" is the problem's code
 )
 
 // Reasons for which a session ends.
@@ -34,6 +40,14 @@ const (
 	ReasonOwnCrash = "own_crash"       // a renewal was begun twice and its end never seen
 	ReasonNoRenew  = "tokens_expired"  // the access token ran out and nothing can renew it
 	ReasonLate     = "tombstone"       // a ticket arrived for a session that is over already
+
+	ReasonBackchannel  = "backchannel_logout"  // the provider said so
+	ReasonFrontchannel = "frontchannel_logout" // the provider said so, through the browser
+	ReasonReplay       = "ticket_replayed"     // two parties hold the ticket
+	ReasonContext      = "context_changed"     // another browser or network, with BindStrict
+	ReasonPerUser      = "too_many_sessions"   // the oldest goes
+	ReasonOperator     = "operator"            // an operator ended it
+	ReasonRestored     = "store_restored"      // the file is an old copy
 )
 
 // Audit writes one audit event. What it is given must hold no secret; a

@@ -18,19 +18,94 @@ type Provider struct {
 	// configuration (D14).
 	Issuer, ClientID string
 
+	// Reuse is what the provider does when a refresh token is sent a second time.
+	Reuse Reuse
+
 	// Blocking makes calls wait for a renewal that is due, instead of going on
 	// with the old access token: some providers kill it when they rotate.
 	Blocking bool
 }
 
-// Config is what a Manager is made from. All of it is required but Now.
+// ReuseMode is how a provider treats a refresh token that it has exchanged
+// already.
+type ReuseMode string
+
+// The values of ReuseMode.
+const (
+	ReuseNone      ReuseMode = "none"      // as theft: the grant is gone
+	ReuseGrace     ReuseMode = "grace"     // answers with a new one for a while
+	ReuseSame      ReuseMode = "same"      // answers with the same successor for a while
+	ReuseCount     ReuseMode = "count"     // answers a few more times
+	ReuseUnlimited ReuseMode = "unlimited" // answers always: it does not rotate, or old ones stay good
+)
+
+// Reuse decides when a refresh token whose use had no known end is sent again.
+// The zero value is that of a provider of which nothing is known: ReuseNone.
+type Reuse struct {
+	Mode   ReuseMode
+	Window time.Duration // of ReuseGrace and ReuseSame
+}
+
+// Config is what a Manager is made from. All of it is required but Bind,
+// Metrics and Now.
 type Config struct {
 	Store     Store
 	Keys      *Keyring
 	Limits    Limits
+	Bind      Bind                // empty: BindOff
 	Providers map[string]Provider // by name
 	Log       *slog.Logger
-	Now       func() time.Time // nil: time.Now
+	Metrics   Metrics // nil: nobody counts
+
+	// Now tells the time; nil is a clock that follows the machine's at the start
+	// and from then on only what has elapsed: setting the machine's clock neither
+	// ends sessions nor revives them.
+	Now func() time.Time
+}
+
+// Metrics is told what happens, to count it. Implementations are safe for
+// concurrent use and return at once.
+type Metrics interface {
+	// Renewal tells how a call to the provider ended: OutcomeRenewed and so on.
+	Renewal(provider, outcome string, took time.Duration)
+
+	// Rotation tells whether a renewal brought another refresh token.
+	Rotation(provider string, rotated bool)
+
+	// Reuse tells whether the provider honoured a refresh token that it was sent
+	// for the second time: what Provider.Reuse should say.
+	Reuse(provider string, honoured bool)
+
+	// Breaker tells whether renewals at the provider are held back.
+	Breaker(provider string, open bool)
+
+	// Began and Ended count sessions; reason is one of Reason….
+	Began(provider string)
+	Ended(provider, reason string)
+
+	// Revocations tells how many are waiting (at most a thousand are counted), and since when the
+	// oldest; zero if there is none.
+	Revocations(pending int, oldest time.Time)
+}
+
+// Outcomes of a renewal, as Metrics is told.
+const (
+	OutcomeRenewed     = "renewed"
+	OutcomeRefused     = "refused"     // the session is over
+	OutcomeIdentity    = "identity"    // the session is over
+	OutcomeUnknown     = "unknown"     // the refresh token may be spent
+	OutcomeUnavailable = "unavailable" // it is not
+)
+
+// Logout is a provider's word that sessions are over: OpenID Connect
+// Back-Channel Logout 1.0, 2.7, and Front-Channel Logout 1.0, 3.
+type Logout struct {
+	Provider string    // its name in the configuration
+	Subject  string    // sub; with an empty SID, all sessions of that user
+	SID      string    // sid: that session alone
+	ID       string    // jti: the same one counts once; empty: it has none
+	IDUntil  time.Time // when ID may be forgotten: no later message with it would be accepted
+	Reason   string    // ReasonBackchannel or ReasonFrontchannel
 }
 
 // Manager begins, resumes, renews and ends sessions. It is safe for concurrent

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type Tokens struct {
 type SignIn struct {
 	Identity
 	Tokens   Tokens
+	Began    time.Time       // when the browser was sent to the provider; zero: when Tokens were obtained
+	From     UserContext     // who came back from there
 	Claims   json.RawMessage // a JSON object: what the browser may know of the user
 	ACR      string          // acr of the ID token
 	AuthTime time.Time       // auth_time of the ID token; zero if it had none
@@ -53,6 +56,14 @@ type Limits struct {
 
 	// RenewTimeout is how long a call waits for a renewal that it depends on.
 	RenewTimeout time.Duration
+
+	// RotateEvery is how often the browser's ticket gets a new issue, by which a
+	// copy of it is noticed; 0 is never.
+	RotateEvery time.Duration
+
+	// PerUser is how many sessions one user (issuer and sub) may have: a sign-in
+	// beyond it ends the oldest. 0 is no limit.
+	PerUser int
 
 	// Streams is how many streams (WebSockets, event streams) one session may
 	// hold open; 0 is no limit.
@@ -74,6 +85,24 @@ type Info struct {
 	TokenExpires time.Time // of the access token
 	Renewable    bool      // whether there is a refresh token
 }
+
+// UserContext is where a request came from: a signal that a ticket may have
+// changed hands, never an identity.
+type UserContext struct {
+	UserAgent string
+	Address   netip.Addr // of the client; invalid if unknown
+}
+
+// Bind says what a change of a session's user context leads to.
+type Bind string
+
+// The values of Bind. What counts as a change of address is another network:
+// /24 of IPv4, /48 of IPv6.
+const (
+	BindOff    Bind = "off"
+	BindLog    Bind = "log"    // an audit event
+	BindStrict Bind = "strict" // the end of the session
+)
 
 // Auth says whether a route needs a session.
 type Auth string
