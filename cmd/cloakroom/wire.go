@@ -52,7 +52,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		return nil, err
 	}
 	a.manager = session.NewManager(session.Config{
-		Store: a.store, Keys: keys, Log: log, Providers: managed(cfg, a.clients),
+		Store: faultyStore(a.store), Keys: keys, Log: log, Providers: managed(cfg, a.clients),
 		Limits: session.Limits{
 			Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
 			RenewBefore: cfg.Session.RenewBefore, RenewTimeout: cfg.Session.RenewTimeout,
@@ -177,7 +177,7 @@ func managed(cfg *Config, clients []*oidc.Client) map[string]session.Provider {
 	out := map[string]session.Provider{}
 	for i, p := range cfg.Providers {
 		out[p.Name] = session.Provider{
-			Renewer: clients[i], Issuer: p.Issuer, ClientID: p.ClientID, Blocking: p.Renew == "blocking",
+			Renewer: faultyRenewer(clients[i]), Issuer: p.Issuer, ClientID: p.ClientID, Blocking: p.Renew == "blocking",
 		}
 	}
 	return out
