@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -36,9 +37,12 @@ type cookies struct {
 	secure     bool
 	config     CookieConfig
 
-	// One codec per server key, newest first. The first seals, all open.
-	ticket, login []*securecookie.SecureCookie
+	sealers atomic.Pointer[sealers] // replaced as a whole when the server keys change
 }
+
+// sealers have one codec per server key, newest first. The first seals, all
+// open.
+type sealers struct{ ticket, login []*securecookie.SecureCookie }
 
 // newCookies returns cookies named __Host-… (Secure, Path=/, no Domain: the
 // browser itself holds other hosts off). Without TLS, on loopback, those names
@@ -48,11 +52,17 @@ func newCookies(c CookieConfig, keys *session.Keyring, secure bool) *cookies {
 	if !secure {
 		prefix = "cloakroom-"
 	}
-	return &cookies{
+	out := &cookies{
 		ticketName: prefix + c.Name, loginName: prefix + "login-", logoutName: prefix + "logout",
 		secure: secure, config: c,
-		ticket: codecs(keys, "ticket", 0), login: codecs(keys, "login", loginMaxAge),
 	}
+	out.setKeys(keys)
+	return out
+}
+
+// setKeys seals with the first of keys from now on, and opens with all of them.
+func (c *cookies) setKeys(keys *session.Keyring) {
+	c.sealers.Store(&sealers{ticket: codecs(keys, "ticket", 0), login: codecs(keys, "login", loginMaxAge)})
 }
 
 // codecs returns a codec for each server key. Tickets have no age here: how
@@ -82,7 +92,7 @@ func (c *cookies) readTicket(r *http.Request) (session.Ticket, bool) {
 		return session.Ticket{}, false
 	}
 	var t session.Ticket
-	raw, ok := unseal(c.ticket, c.ticketName, found[0].Value)
+	raw, ok := unseal(c.sealers.Load().ticket, c.ticketName, found[0].Value)
 	if !ok || t.UnmarshalBinary(raw) != nil {
 		return session.Ticket{}, false
 	}
@@ -94,7 +104,7 @@ func (c *cookies) setTicket(w http.ResponseWriter, t session.Ticket) error {
 	if err != nil {
 		return err
 	}
-	value, err := c.ticket[0].Encode(c.ticketName, raw)
+	value, err := c.sealers.Load().ticket[0].Encode(c.ticketName, raw)
 	if err != nil {
 		return err
 	}
@@ -227,7 +237,7 @@ func (c *cookies) sealLogin(name string, t transaction) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return c.login[0].Encode(name, raw)
+	return c.sealers.Load().login[0].Encode(name, raw)
 }
 
 // readLogin returns the transaction that state belongs to, and its cookie's
@@ -247,7 +257,7 @@ func (c *cookies) readLogin(r *http.Request, state string) (transaction, string,
 		return transaction{}, "", false
 	}
 	var t transaction
-	raw, ok := unseal(c.login, found[0].Name, found[0].Value)
+	raw, ok := unseal(c.sealers.Load().login, found[0].Name, found[0].Value)
 	if !ok || t.UnmarshalBinary(raw) != nil {
 		return transaction{}, "", false
 	}

@@ -62,7 +62,7 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request, ended sessio
 	if location == "" {
 		return p.PostLogout, nil
 	}
-	value, err := s.cookies.login[0].Encode(s.cookies.logoutName, []byte(state+" "+p.Name()))
+	value, err := s.cookies.sealers.Load().login[0].Encode(s.cookies.logoutName, []byte(state+" "+p.Name()))
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +79,7 @@ func (s *Server) logoutCallback(c echo.Context) error {
 	if len(found) != 1 || len(states) != 1 {
 		return errLogoutState
 	}
-	raw, ok := unseal(s.cookies.login, s.cookies.logoutName, found[0].Value)
+	raw, ok := unseal(s.cookies.sealers.Load().login, s.cookies.logoutName, found[0].Value)
 	state, name, _ := strings.Cut(string(raw), " ")
 	if !ok || state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(states[0])) != 1 {
 		return errLogoutState

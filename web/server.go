@@ -172,6 +172,11 @@ func (s *Server) owns(path string) bool {
 	return path == s.base || strings.HasPrefix(path, s.base+"/")
 }
 
+// SetKeys makes k the keys of this server's cookies: new ones are sealed with
+// its first, and those that any of its keys sealed are read. Requests under way
+// are served with the one ring or the other.
+func (s *Server) SetKeys(k *session.Keyring) { s.cookies.setKeys(k) }
+
 // OwnCookie reports whether a cookie of that name is one of ours.
 func (s *Server) OwnCookie(name string) bool { return s.cookies.own(name) }
 
