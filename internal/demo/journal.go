@@ -19,7 +19,8 @@ const (
 // Call is what the provider wrote down about one request. It holds secrets.
 type Call struct {
 	// Endpoint is discovery, jwks, authorize, login, token, revocation,
-	// userinfo or end_session.
+	// userinfo or end_session; or backchannel_logout, which is the provider's own
+	// call to a client.
 	Endpoint string
 
 	Time                            time.Time // of arrival, by the provider's clock
@@ -56,7 +57,7 @@ func Hash(secret string) string {
 
 // Secret is something that must not turn up in a browser, a log or a file.
 type Secret struct {
-	Kind  string // code, access_token, refresh_token, id_token, verifier or assertion
+	Kind  string // code, access_token, refresh_token, id_token, verifier, assertion or logout_token
 	Value string
 }
 

@@ -142,12 +142,13 @@ func (k signingKey) header(typ string) map[string]any {
 	return map[string]any{"alg": k.alg, "kid": k.kid, "typ": typ}
 }
 
-// signID signs an ID token, honestly or as the fault says. Callers hold p.mu.
-func (p *Provider) signID(x *exchange, client Client, claims map[string]any) string {
+// signFor signs an ID token or a logout token for client, honestly or as the
+// fault says. Callers hold p.mu.
+func (p *Provider) signFor(client Client, f Fault, typ string, claims map[string]any) string {
 	key := p.keys[0]
-	header := key.header("JWT")
+	header := key.header(typ)
 	hmacKey := []byte(nil)
-	switch x.fault.Forge {
+	switch f.Forge {
 	case ForgeNone:
 		header["alg"] = "none"
 	case ForgeHMACSecret:
@@ -160,11 +161,11 @@ func (p *Provider) signID(x *exchange, client Client, claims map[string]any) str
 		key = p.foreign
 		header["kid"] = key.kid + "-" + rand.Text()[:6]
 	}
-	if x.fault.EditHeader != nil {
-		x.fault.EditHeader(header)
+	if f.EditHeader != nil {
+		f.EditHeader(header)
 	}
 	token := key.sign(header, claims)
-	switch x.fault.Forge {
+	switch f.Forge {
 	case ForgeNone:
 		return withSignature(token, nil)
 	case ForgeHMACSecret, ForgeHMACPublic:

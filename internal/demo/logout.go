@@ -7,7 +7,8 @@ import (
 )
 
 // endSession is the end-session endpoint (OpenID Connect RP-Initiated Logout).
-// It asks nothing: a real provider would when the hint is missing.
+// It asks nothing: a real provider would when the hint is missing. The other
+// clients, and this one, are told by back- and front-channel.
 func (p *Provider) endSession(x *exchange) answer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -41,13 +42,18 @@ func (p *Provider) endSession(x *exchange) answer {
 	if s, ok := p.session(x.r); ok {
 		sids[s.sid] = true
 	}
-	p.endSSO(sids, x.form.Get("logout_hint"))
-
+	ended := p.endSSO(sids, x.form.Get("logout_hint"))
+	if list := p.notices(ended); len(list) > 0 {
+		// The journal shows how it ended; the browser does not wait for it.
+		go func() { _ = p.tell(p.life, list) }()
+	}
+	if state := x.form.Get("state"); target != "" && state != "" {
+		target = addQuery(target, "state", state)
+	}
 	a := messagePage(http.StatusOK, "You are signed out", "You can close this page or go back to the application.")
-	if target != "" {
-		if state := x.form.Get("state"); state != "" {
-			target = addQuery(target, "state", state)
-		}
+	if frames := p.frames(ended); len(frames) > 0 {
+		a = framesPage(frames, target)
+	} else if target != "" {
 		a = seeOther(target)
 	}
 	gone := http.Cookie{Name: p.cookieName(), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode}
@@ -57,8 +63,9 @@ func (p *Provider) endSession(x *exchange) answer {
 
 // endSSO ends the sessions named by sid, or whose user the hint means, and
 // the refresh tokens that hang on them: those with offline_access do not
-// (OpenID Connect Core, 11). Callers hold p.mu.
-func (p *Provider) endSSO(sids map[string]bool, hint string) {
+// (OpenID Connect Core, 11). It returns the sessions. Callers hold p.mu.
+func (p *Provider) endSSO(sids map[string]bool, hint string) []*ssoSession {
+	var ended []*ssoSession
 	for id, s := range p.sso {
 		u := s.user
 		if hint != "" && slices.Contains([]string{u.Subject, u.Username, u.Email, s.sid}, hint) {
@@ -66,6 +73,7 @@ func (p *Provider) endSSO(sids map[string]bool, hint string) {
 		}
 		if sids[s.sid] {
 			delete(p.sso, id)
+			ended = append(ended, s)
 		}
 	}
 	for _, f := range p.families {
@@ -73,4 +81,5 @@ func (p *Provider) endSSO(sids map[string]bool, hint string) {
 			f.dead = true
 		}
 	}
+	return ended
 }

@@ -10,6 +10,7 @@
 package demo
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -56,6 +57,15 @@ type Client struct {
 
 	// RedirectURIs and PostLogoutRedirectURIs are compared as strings.
 	RedirectURIs, PostLogoutRedirectURIs []string
+
+	// BackchannelLogoutURI gets a logout token when a session of the user ends
+	// here. With BackchannelSessionRequired it always names the session.
+	BackchannelLogoutURI       string
+	BackchannelSessionRequired bool
+
+	// FrontchannelLogoutURI is opened in a frame of the logout page, with iss and
+	// sid.
+	FrontchannelLogoutURI string
 }
 
 func (c Client) authMethod() string {
@@ -93,6 +103,9 @@ type ProviderConfig struct {
 	// SigningAlg is ES256 (also when empty) or RS256.
 	SigningAlg string
 
+	// Backchannel posts logout tokens. Nil: the machine's own trust, no redirects.
+	Backchannel *http.Client
+
 	Now func() time.Time // nil: time.Now
 }
 
@@ -105,6 +118,8 @@ type Provider struct {
 	prefix string // the issuer's path
 	routes map[string]endpoint
 	closed chan struct{}
+	life   context.Context // of what goes on after a call was answered
+	die    context.CancelFunc
 
 	// mu guards everything below. It is held while a call is processed but
 	// never while one is delayed, held or answered.
@@ -136,6 +151,7 @@ func NewProvider(cfg ProviderConfig) (*Provider, error) {
 		revoked: map[string]time.Time{}, seen: map[string]time.Time{},
 		sso: map[string]*ssoSession{}, pending: map[string]*interaction{},
 	}
+	p.life, p.die = context.WithCancel(context.Background())
 	for i, user := range p.cfg.Users {
 		if user.Picture == "" {
 			p.cfg.Users[i].Picture = cfg.Issuer + "/picture/" + url.PathEscape(user.Username) + ".svg"
@@ -176,6 +192,9 @@ func (cfg ProviderConfig) withDefaults() ProviderConfig {
 	cfg.Users = append([]User(nil), cfg.Users...)
 	if cfg.SigningAlg == "" {
 		cfg.SigningAlg = string(jose.ES256)
+	}
+	if cfg.Backchannel == nil {
+		cfg.Backchannel = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -221,6 +240,7 @@ func StartProvider(cfg ProviderConfig) (*Server, error) {
 func (s *Server) Close() {
 	s.once.Do(func() {
 		close(s.closed)
+		s.die()
 		_ = s.http.Close()
 	})
 }

@@ -149,7 +149,7 @@ func (p *Provider) idToken(x *exchange, client Client, g issued, access string) 
 	if x.fault.EditIDToken != nil {
 		x.fault.EditIDToken(claims)
 	}
-	return p.signID(x, client, claims)
+	return p.signFor(client, x.fault, "JWT", claims)
 }
 
 // userClaims adds what the scope lets the client know about the user.

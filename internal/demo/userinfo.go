@@ -38,6 +38,10 @@ func (p *Provider) discovery(x *exchange) answer {
 		"request_parameter_supported":                           false,
 		"request_uri_parameter_supported":                       false,
 		"authorization_response_iss_parameter_supported":        true,
+		"backchannel_logout_supported":                          true,
+		"backchannel_logout_session_supported":                  true,
+		"frontchannel_logout_supported":                         true,
+		"frontchannel_logout_session_supported":                 true,
 	}
 	if x.fault.EditMetadata != nil {
 		x.fault.EditMetadata(m)
