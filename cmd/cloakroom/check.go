@@ -36,8 +36,11 @@ func (c *checkCmd) Run(env *environment) error {
 	env.say("%s: ok", c.Config)
 	env.say("  %s", summary(cfg))
 	for i, p := range cfg.Providers {
-		env.say("  register at %s: redirect URI %s%s, post-logout redirect URI %s%s",
-			p.Name, origin(cfg), callbackPath(cfg, i), origin(cfg), logoutPath(cfg))
+		ours := origin(cfg)
+		env.say("  register at %s: redirect URI %s, post-logout redirect URI %s, back-channel logout URI %s, front-channel logout URI %s",
+			p.Name, ours+callbackPath(cfg, i), ours+logoutPath(cfg),
+			ours+cfg.BasePath+"/backchannel-logout/"+p.Name, ours+cfg.BasePath+"/frontchannel-logout/"+p.Name)
+		env.say("  %s: refresh_reuse %s: %s", p.Name, p.RefreshReuse.Mode, secondUse(p.RefreshReuse))
 	}
 	return nil
 }
@@ -52,6 +55,21 @@ func construct(cfg *Config) error {
 		OwnCookie: func(string) bool { return false }, Fail: func(http.ResponseWriter, *http.Request, error) {},
 	})
 	return errors.Join(err, proxyErr)
+}
+
+// secondUse says in words when a refresh token is sent again.
+func secondUse(r RefreshReuse) string {
+	const again = "a refresh token whose first use had no known end is sent again at once"
+	within := fmt.Sprintf(", while less than %v have passed: the provider answers with ", r.Window)
+	switch r.Mode {
+	case "grace":
+		return again + within + "a new one"
+	case "same":
+		return again + within + "the one it gave before"
+	case "count", "unlimited":
+		return again + ", and no third time"
+	}
+	return "a refresh token is never sent twice, unless the access token has run out and the first use had no known end"
 }
 
 // summary says in one line what would be served.

@@ -69,6 +69,10 @@ type Session struct {
 	// Absolute ends a session this long after sign-in, however busy it is.
 	Absolute time.Duration `yaml:"absolute"`
 
+	// RotateEvery is how often the browser's ticket gets a new issue, by which a
+	// copy of it is noticed. One that the file doesn't give is Absolute at most.
+	RotateEvery time.Duration `yaml:"rotate_every"`
+
 	// RenewBefore is how long before its end an access token is renewed in the
 	// background; a third of the token's life at most.
 	RenewBefore time.Duration `yaml:"renew_before"`
@@ -76,6 +80,14 @@ type Session struct {
 	// RenewTimeout is how long a request waits for a renewal it can't do
 	// without, before it is answered with 503.
 	RenewTimeout time.Duration `yaml:"renew_timeout"`
+
+	// Bind says what it leads to that a ticket comes from another browser or
+	// network than the one that signed in.
+	Bind string `yaml:"bind" enum:"off,log,strict"`
+
+	// MaxPerUser is how many sessions one user may have at a provider: the oldest
+	// goes. 0 is no limit.
+	MaxPerUser int `yaml:"max_per_user"`
 
 	Cookie Cookie `yaml:"cookie"`
 }
@@ -110,17 +122,31 @@ type SPA struct {
 	CSP string `yaml:"csp"`
 }
 
-// Limits bounds what one request or one session may take.
+// Limits bounds what one request, one session or one address may take.
 type Limits struct {
-	Header            Size `yaml:"header"`
-	Body              Size `yaml:"body"`
-	StreamsPerSession int  `yaml:"streams_per_session"`
+	Header            Size  `yaml:"header"`
+	Body              Size  `yaml:"body"`
+	StreamsPerSession int   `yaml:"streams_per_session"`
+	Rates             Rates `yaml:"rates"`
 }
 
-// Admin is the listener for health checks. It asks for no credentials and so
-// must be a loopback address.
+// Rates are events a minute, and as many at once; 0 is no limit. All but
+// Renewals are counted per client address.
+type Rates struct {
+	SignIns        int `yaml:"sign_ins"`        // begun
+	Callbacks      int `yaml:"callbacks"`       // and refused logout messages of providers
+	Renewals       int `yaml:"renewals"`        // asked for by the app, per session
+	RefusedTickets int `yaml:"refused_tickets"` // that opened no session
+}
+
+// Admin is the listener for health checks and for operators. It must be a
+// loopback address.
 type Admin struct {
 	Listen string `yaml:"listen"`
+
+	// TokenFile holds the bearer token that everything but health and metrics
+	// asks for.
+	TokenFile string `yaml:"token_file" path:"yes"`
 }
 
 // Log says how much is logged, and in which form.
@@ -159,6 +185,12 @@ type Provider struct {
 	// Resource asks for access tokens for these resources (RFC 8707).
 	Resource []string `yaml:"resource"`
 
+	RefreshReuse RefreshReuse `yaml:"refresh_reuse"`
+
+	// LogoutTyp is the typ that logout tokens must have: "logout+jwt", or any
+	// that is not another kind's.
+	LogoutTyp string `yaml:"logout_typ" enum:"required,any"`
+
 	Revoke     string `yaml:"revoke" enum:"auto,refresh_token,none"`
 	Renew      string `yaml:"renew" enum:"background,blocking"`
 	LogoutHint string `yaml:"logout_hint" enum:"id_token,sub,none"`
@@ -166,6 +198,15 @@ type Provider struct {
 	// PostLogout is where the user lands after logout: a path here, or an
 	// https URL.
 	PostLogout string `yaml:"post_logout"`
+}
+
+// RefreshReuse is what the provider does when a refresh token comes a second
+// time: it decides when one whose use had no known end is sent again.
+type RefreshReuse struct {
+	Mode string `yaml:"mode" enum:"none,grace,same,count,unlimited"`
+
+	// Window is how long after the first use the modes grace and same hold.
+	Window time.Duration `yaml:"window"`
 }
 
 // Route maps a path, and all that lies under it, to an upstream.

@@ -20,14 +20,19 @@ func DefaultConfig() *Config {
 		Session: Session{
 			Idle:         30 * time.Minute,
 			Absolute:     12 * time.Hour,
+			RotateEvery:  15 * time.Minute,
 			RenewBefore:  time.Minute,
 			RenewTimeout: 10 * time.Second,
+			Bind:         "log",
 			Cookie:       Cookie{Name: "session", SameSite: "strict"},
 		},
-		Store:  Store{Bolt: Bolt{Path: "data/sessions.db"}},
-		Limits: Limits{Header: 32 << 10, Body: 10 << 20, StreamsPerSession: 20},
-		Admin:  Admin{Listen: "127.0.0.1:9090"},
-		Log:    Log{Level: "info", Format: "json"},
+		Store: Store{Bolt: Bolt{Path: "data/sessions.db"}},
+		Limits: Limits{
+			Header: 32 << 10, Body: 10 << 20, StreamsPerSession: 20,
+			Rates: Rates{SignIns: 120, Callbacks: 120, Renewals: 30, RefusedTickets: 600},
+		},
+		Admin: Admin{Listen: "127.0.0.1:9090", TokenFile: "data/admin-token"},
+		Log:   Log{Level: "info", Format: "json"},
 	}
 }
 
@@ -38,6 +43,8 @@ func DefaultProvider() Provider {
 		Auth:         "client_secret_basic",
 		Scopes:       []string{"openid", "profile", "email"},
 		TokenTimeout: 15 * time.Second,
+		RefreshReuse: RefreshReuse{Mode: "none"},
+		LogoutTyp:    "required",
 		Revoke:       "auto",
 		Renew:        "background",
 		LogoutHint:   "id_token",

@@ -196,6 +196,9 @@ func syntax(err error) (place, string) {
 
 // settle sets the defaults that depend on other options.
 func settle(cfg *Config) {
+	if s := &cfg.Session; !cfg.at.set("session.rotate_every") {
+		s.RotateEvery = min(s.RotateEvery, s.Absolute)
+	}
 	for i := range cfg.Routes {
 		r, key := &cfg.Routes[i], fmt.Sprintf("routes[%d].token", i)
 		if r.Auth == "none" && !cfg.at.set(key) {

@@ -74,6 +74,14 @@ func (v validator) addresses() {
 		cfg.KeysFile == cfg.Store.Bolt.Path {
 		v.errorf("keys_file", "is the same file as store.bolt.path")
 	}
+	if v.ok("admin.token_file", cfg.Admin.TokenFile == "", "for example data/admin-token") {
+		switch cfg.Admin.TokenFile {
+		case cfg.KeysFile:
+			v.errorf("admin.token_file", "is the same file as keys_file; name one of its own, such as data/admin-token")
+		case cfg.Store.Bolt.Path:
+			v.errorf("admin.token_file", "is the same file as store.bolt.path; name one of its own, such as data/admin-token")
+		}
+	}
 }
 
 func (v validator) publicURL() {
@@ -158,6 +166,7 @@ func (v validator) sessions() {
 	if s.Idle > s.Absolute && !v.has("session.absolute") && !v.has("session.idle") {
 		v.errorf("session.idle", "is longer than session.absolute, so it would never end a session")
 	}
+	v.rotation(s)
 	name := s.Cookie.Name
 	if v.ok("session.cookie.name", name == "", "for example session") {
 		switch {
@@ -174,6 +183,22 @@ func (v validator) sessions() {
 		v.errorf("session.cookie.max_age", "must be whole seconds")
 	case age > s.Absolute && !v.has("session.absolute"):
 		v.errorf("session.cookie.max_age", "is longer than session.absolute: the cookie would outlive every session")
+	}
+}
+
+// leastRotation is the shortest rotate_every. A new issue is confirmed a minute
+// after it was made and retires the others half a minute later; that must be
+// over before the next.
+const leastRotation = 5 * time.Minute
+
+func (v validator) rotation(s Session) {
+	const key = "session.rotate_every"
+	switch {
+	case !v.at.set(key) || v.has(key):
+	case s.RotateEvery < leastRotation:
+		v.errorf(key, "must be 5m or longer: a browser needs that time to show that it kept the last one")
+	case s.RotateEvery > s.Absolute && !v.has("session.absolute"):
+		v.errorf(key, "is longer than session.absolute, so it would never happen; write a shorter one, such as 15m")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 var providerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
@@ -74,8 +75,35 @@ func (v validator) provider(key string, p Provider) {
 	if p.TokenTimeout > v.cfg.ShutdownTimeout && !v.has("shutdown_timeout") {
 		v.errorf(key+".token_timeout", "is longer than shutdown_timeout: a stop would cut off a renewal under way")
 	}
+	v.refreshReuse(key+".refresh_reuse", p)
 	if !v.has(key+".post_logout") && !validPostLogout(p.PostLogout) {
 		v.errorf(key+".post_logout", "must be a path here, such as /goodbye, or an absolute https URL")
+	}
+}
+
+// maxReuse is the longest window that is believed. Longer ones are days of a
+// provider that does not look for reuse at all: mode unlimited.
+const maxReuse = time.Hour
+
+// reuseMargin is what passes between the end of a token call and the second use
+// of its refresh token.
+const reuseMargin = 5 * time.Second
+
+func (v validator) refreshReuse(key string, p Provider) {
+	window, r := key+".window", p.RefreshReuse
+	if v.has(key) || v.has(window) {
+		return
+	}
+	switch windowed := r.Mode == "grace" || r.Mode == "same"; {
+	case !windowed && r.Window != 0:
+		v.errorf(window, "only the modes grace and same have one; remove it")
+	case !windowed:
+	case r.Window == 0 && !v.meant[window]:
+		v.errorf(window, "is missing; for how long after its first use does the provider take a refresh token again, for example 30s?")
+	case r.Window > maxReuse:
+		v.errorf(window, "must be 1h or shorter; a provider that takes them for longer is mode: unlimited")
+	case r.Window < p.TokenTimeout+reuseMargin && r.Window != 0:
+		v.warnf(window, "is shorter than token_timeout and 5s more, so a second use may come too late; write a shorter token_timeout")
 	}
 }
 

@@ -186,7 +186,7 @@ func (d *demoCmd) config(dir, app, issuer, api string) *Config {
 	cfg := DefaultConfig()
 	cfg.Listen, cfg.Admin.Listen = d.Listen, "127.0.0.1:0"
 	cfg.PublicURL = mustURL(app)
-	cfg.KeysFile = filepath.Join(dir, "keys")
+	cfg.KeysFile, cfg.Admin.TokenFile = filepath.Join(dir, "keys"), filepath.Join(dir, "admin-token")
 	cfg.Store.Bolt.Path = filepath.Join(dir, "sessions.db")
 	cfg.Session.Idle = d.Idle
 	cfg.ShutdownTimeout = 2 * time.Second

@@ -56,8 +56,9 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		Limits: session.Limits{
 			Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
 			RenewBefore: cfg.Session.RenewBefore, RenewTimeout: cfg.Session.RenewTimeout,
-			Streams: cfg.Limits.StreamsPerSession,
+			RotateEvery: cfg.Session.RotateEvery, PerUser: cfg.Session.MaxPerUser, Streams: cfg.Limits.StreamsPerSession,
 		},
+		Bind: session.Bind(cfg.Session.Bind),
 	})
 	if err := a.manager.Unlock(context.Background()); errors.Is(err, session.ErrWrongKeys) {
 		return nil, wrongKeys(cfg)
@@ -178,6 +179,7 @@ func managed(cfg *Config, clients []*oidc.Client) map[string]session.Provider {
 	for i, p := range cfg.Providers {
 		out[p.Name] = session.Provider{
 			Renewer: faultyRenewer(clients[i]), Issuer: p.Issuer, ClientID: p.ClientID, Blocking: p.Renew == "blocking",
+			Reuse: session.Reuse{Mode: session.ReuseMode(p.RefreshReuse.Mode), Window: p.RefreshReuse.Window},
 		}
 	}
 	return out
