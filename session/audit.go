@@ -22,6 +22,7 @@ const (
 	EventRevokeFailed  Event = "revocation_failed"
 	EventContext       Event = "context_changed"    // a ticket came from another browser or network; "changed" says which
 	EventLogout        Event = "provider_logout"    // a provider said that sessions are over; "sessions" says how many were
+	EventLogoutRefused Event = "logout_refused"     // what came as a provider's logout was not accepted; "reason" says why
 	EventBreaker       Event = "renewals_held_back" // a provider fails: renewals wait
 	EventRecovered     Event = "renewals_resumed"   // it answers again
 	EventRestored      Event = "store_restored"     // the store is an old copy: all sessions are over
@@ -50,12 +51,20 @@ const (
 	ReasonRestored     = "store_restored"      // the file is an old copy
 )
 
+// Classes of ReasonRefused: what a refused refresh token may mean.
+const (
+	ClassOwnCrash = "own_crash"       // it was sent before and the answer never seen
+	ClassTheft    = "suspected_theft" // a one-time token that should have been good
+	ClassUnknown  = "unknown"         // it may have run out, or was withdrawn
+)
+
 // Audit writes one audit event. What it is given must hold no secret; a
 // session is named by [Key.Ref].
 func Audit(ctx context.Context, log *slog.Logger, event Event, attrs ...slog.Attr) {
 	level := slog.LevelInfo
 	switch event {
-	case EventSignInRefused, EventRenewalFailed, EventUnreadable, EventRevokeFailed, EventRefused:
+	case EventSignInRefused, EventLogoutRefused, EventRenewalFailed, EventUnreadable, EventRevokeFailed, EventRefused,
+		EventContext, EventBreaker, EventRestored:
 		level = slog.LevelWarn
 	}
 	attrs = append([]slog.Attr{slog.Bool("audit", true)}, attrs...)

@@ -78,6 +78,7 @@ type Config struct {
 	Revoke                string // RevokeAuto (also when empty), RevokeRefresh, RevokeNone
 	LogoutHint            string // HintIDToken (also when empty), HintSub, HintNone
 	PostLogoutRedirectURL string // as registered; empty: the provider keeps the browser
+	LogoutTyp             string // LogoutTypRequired (also when empty), LogoutTypAny
 
 	// TokenTimeout bounds each call to the token, revocation and UserInfo
 	// endpoints. Default 15 s.
@@ -110,6 +111,9 @@ func (cfg *Config) setDefaults() {
 	}
 	if cfg.LogoutHint == "" {
 		cfg.LogoutHint = HintIDToken
+	}
+	if cfg.LogoutTyp == "" {
+		cfg.LogoutTyp = LogoutTypRequired
 	}
 	if cfg.TokenTimeout == 0 {
 		cfg.TokenTimeout = 15 * time.Second
@@ -187,6 +191,9 @@ func (cfg *Config) checkModes() []error {
 	}
 	if !slices.Contains([]string{HintIDToken, HintSub, HintNone}, cfg.LogoutHint) {
 		errs = append(errs, fmt.Errorf("logout hint: %q is not id_token, sub or none", cfg.LogoutHint))
+	}
+	if cfg.LogoutTyp != LogoutTypRequired && cfg.LogoutTyp != LogoutTypAny {
+		errs = append(errs, fmt.Errorf("logout typ: %q is not required or any", cfg.LogoutTyp))
 	}
 	switch cfg.Auth {
 	case AuthBasic, AuthPost:

@@ -28,7 +28,8 @@ var (
 
 	// ErrToken means that the provider would not redeem the code, or that what
 	// it gave for the code is not acceptable. There is no session; the code is
-	// spent, and only a new sign-in helps.
+	// spent, and only a new sign-in helps. Of a logout token it means that it
+	// proves nothing.
 	ErrToken = errors.New("oidc: provider's answer is not acceptable")
 
 	// ErrRevocation means that the provider will never revoke this token, for

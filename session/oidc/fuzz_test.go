@@ -76,6 +76,38 @@ func FuzzParseClaims(f *testing.F) {
 	})
 }
 
+// I5: whatever a logout token claims, there is no panic, and what it ends is
+// bounded in size and time.
+func FuzzLogoutClaims(f *testing.F) {
+	now := time.Unix(1_800_000_000, 0)
+	c := &Client{cfg: Config{Issuer: "https://id.example", ClientID: "spa", Now: func() time.Time { return now }}}
+	good := `{"iss":"https://id.example","aud":"spa","sub":"u","sid":"s","jti":"j","iat":1800000000,"exp":1800000060,` +
+		`"events":{"http://schemas.openid.net/event/backchannel-logout":{}}}`
+	if _, err := c.readLogout([]byte(good)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(good))
+	for _, seed := range []string{
+		strings.Replace(good, "events", "EVENTS", 1), strings.Replace(good, `"sub"`, `"nonce":null,"sub"`, 1),
+		strings.Replace(good, "{}", "[]", 1), strings.Replace(good, "{}", "null", 1), strings.Replace(good, `"j"`, `7`, 1),
+		strings.Replace(good, "1800000060", "1e400", 1), strings.Replace(good, "1800000000", `"-1"`, 1), `null`, `[]`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		token, err := c.readLogout(payload)
+		if err != nil {
+			return
+		}
+		if token.Subject == "" && token.SID == "" || token.ID == "" || len(token.ID) > maxJTI || len(token.Subject)+len(token.SID) > 510 {
+			t.Errorf("%s ends sessions of %+v", payload, token)
+		}
+		if !token.Expires.After(now) || token.Expires.After(now.Add(logoutAge+maxSkew)) {
+			t.Errorf("%s is good until %v", payload, token.Expires)
+		}
+	})
+}
+
 // D8: a renewed ID token is read without a signature.
 func FuzzRenewedID(f *testing.F) {
 	now := time.Unix(1_800_000_000, 0)

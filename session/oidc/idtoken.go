@@ -116,10 +116,8 @@ func (c *Client) checkParties(id claims) error {
 	case id.sub == "":
 		return refuse(ErrToken, "sub_missing")
 	}
-	for _, aud := range id.aud {
-		if aud != c.cfg.ClientID && !slices.Contains(c.cfg.TrustedAudiences, aud) {
-			return refuse(ErrToken, "aud_untrusted")
-		}
+	if slices.ContainsFunc(id.aud, c.untrusted) {
+		return refuse(ErrToken, "aud_untrusted")
 	}
 	if id.has("azp") && id.azp != c.cfg.ClientID || !id.has("azp") && len(id.aud) > 1 {
 		return refuse(ErrToken, "azp_mismatch")
