@@ -124,10 +124,10 @@ func (s *Session) freshness(v *version, now time.Time) freshness {
 	case !s.renewable(v):
 		return fresh
 	case s.pending(v):
-		// The refresh token may be spent. If this process sent it, its second and
-		// last use waits until nothing else is left; if the intent was found in the
-		// store, a provider with a grace window may still honour it: now or never.
-		if v.found {
+		// The refresh token may be spent. If the provider may honour it again only
+		// for a while, its second and last use comes at once, and so it does if the
+		// intent was found in the store; else it waits until nothing else is left.
+		if v.found || s.again(v.Intent, now) {
 			return due
 		}
 		return fresh

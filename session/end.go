@@ -11,10 +11,6 @@ import (
 // in the same browser: calls of other tabs may be under way.
 const replacedFor = 30 * time.Second
 
-// maxRevokePause is the longest pause between attempts to revoke: with those
-// before it, about four minutes.
-const maxRevokePause = 128 * time.Second
-
 // Ended is what the end of a session leaves to do: telling the provider.
 type Ended struct {
 	Identity
@@ -23,7 +19,7 @@ type Ended struct {
 
 // End ends the session that t opens and revokes its tokens. From the moment it
 // returns no call on the session succeeds, whatever becomes of the store. The
-// revocation goes on in the background. ErrNotFound means that there is no such
+// revocation is durable with it and goes on in the background. ErrNotFound means that there is no such
 // session.
 func (m *Manager) End(ctx context.Context, t Ticket, reason string) (Ended, error) {
 	s, err := m.Resume(ctx, t)
@@ -42,6 +38,10 @@ func (m *Manager) End(ctx context.Context, t Ticket, reason string) (Ended, erro
 type burial struct {
 	at      time.Time
 	pending bool
+	revoke  *Revocation // to be filed with the deletion; may be nil
+
+	// tombstone means that the store keeps the tokens until the ticket comes.
+	tombstone bool
 }
 
 // end ends s: in memory at once, then in the store, then at the provider. It
@@ -50,20 +50,33 @@ func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
 	if !m.bury(s, reason == ReasonIdle) {
 		return false
 	}
-	m.remove(s.key)
 	if s.ends.Load() != 0 {
 		// It was replaced, and said so then. Its tokens may belong to the same
 		// grant as its successor's: they are dropped, not revoked.
+		m.remove(s.key, nil)
 		return true
 	}
 	m.audit(EventEnded, s.key, s.who, append(attrs, slog.String("reason", reason))...)
+	m.metrics.Ended(s.who.Provider, reason)
 	switch reason {
 	case ReasonRefused, ReasonOwnCrash, ReasonNoRenew:
 		// A refused or doubtful refresh token must not be sent again.
+		m.remove(s.key, nil)
 	default:
-		m.revoke(s.key, s.who, s.content.Load().Tokens)
+		m.drop(s)
 	}
 	return true
+}
+
+// drop deletes a buried session and revokes its tokens.
+func (m *Manager) drop(s *Session) { m.dropTokens(s.key, s.who, s.content.Load().Tokens) }
+
+func (m *Manager) dropTokens(k Key, who Identity, t Tokens) {
+	revoke := m.revocation(k, who, t)
+	m.remove(k, revoke)
+	if revoke != nil {
+		m.attempt(*revoke)
+	}
 }
 
 // bury ends s in memory: nobody finds it there any more, nobody loads it
@@ -87,15 +100,15 @@ func (m *Manager) bury(s *Session, idle bool) bool {
 // forget drops s from memory because the store has it no more.
 func (m *Manager) forget(s *Session) { m.bury(s, false) }
 
-// remove deletes a buried session from the store. If the store refuses, the
-// session is over all the same for as long as this process lives, and upkeep
-// tries again.
-func (m *Manager) remove(key Key) {
+// remove deletes a buried session from the store, and files its revocation (I2).
+// If the store refuses, the session is over all the same for as long as this
+// process lives, and upkeep tries again.
+func (m *Manager) remove(key Key, revoke *Revocation) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	if err := m.store.Delete(ctx, key, nil); err != nil {
+	if err := m.store.Delete(ctx, key, revoke); err != nil {
 		m.log.Error("an ended session can't be deleted; trying again", "session", key.Ref(), "error", err)
-		m.ended.Store(key, &burial{at: m.now(), pending: true})
+		m.ended.Store(key, &burial{at: m.now(), pending: true, revoke: revoke})
 	}
 }
 
@@ -127,53 +140,21 @@ func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
 // buryLate handles a ticket whose session ended while it was elsewhere: only
 // now can the tokens be opened, and so revoked.
 func (m *Manager) buryLate(key Key, t Ticket, r Record) {
-	if _, loaded := m.ended.LoadOrStore(key, &burial{at: m.now()}); loaded {
-		return
+	mine := &burial{at: m.now()}
+	if old, loaded := m.ended.LoadOrStore(key, mine); loaded {
+		if !old.(*burial).tombstone || !m.ended.CompareAndSwap(key, old, mine) {
+			return
+		}
 	}
 	c, err := m.unsealContent(key, t, r)
 	if err != nil {
 		m.audit(EventUnreadable, key, Identity{}, slog.String("error", err.Error()))
 		return
 	}
-	m.remove(key)
 	m.audit(EventEnded, key, c.Identity, slog.String("reason", ReasonLate))
-	m.revoke(key, c.Identity, c.Tokens)
+	m.dropTokens(key, c.Identity, c.Tokens)
 }
 
 // Discard revokes, in the background, the tokens of a sign-in that gave no
 // session.
 func (m *Manager) Discard(in SignIn) { m.revoke(Key{}, in.Identity, in.Tokens) }
-
-// revoke tells the provider in the background to forget tokens.
-func (m *Manager) revoke(key Key, who Identity, t Tokens) {
-	p, ok := m.provider(who)
-	if !ok || t.Access == "" && t.Refresh == "" {
-		return
-	}
-	task := func() {
-		err := m.tellProvider(p, t)
-		if errors.Is(err, ErrNoRevocation) {
-			return
-		}
-		if err != nil {
-			m.audit(EventRevokeFailed, key, who, slog.String("error", err.Error()))
-			return
-		}
-		m.audit(EventRevoked, key, who)
-	}
-	if !m.spawn(task) {
-		m.audit(EventRevokeFailed, key, who, slog.String("error", "shutting down"))
-	}
-}
-
-// tellProvider revokes tokens, and tries again for some minutes if the provider
-// can't be asked now.
-func (m *Manager) tellProvider(p Provider, t Tokens) error {
-	for pause := firstPause; ; pause *= 2 {
-		err := p.Revoke(context.Background(), t)
-		var passing *Unavailable
-		if !errors.As(err, &passing) || pause > maxRevokePause || !m.pause(max(pause, passing.RetryAfter)) {
-			return err
-		}
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -83,6 +84,16 @@ func parseKey(line []byte) (serverKey, error) {
 
 // Len returns how many keys there are; at least 1.
 func (k *Keyring) Len() int { return len(k.keys) }
+
+// IDs returns the names of the keys in hexadecimal, newest first: derived from
+// the keys, of which they tell nothing. Every sealed value carries its key's.
+func (k *Keyring) IDs() []string {
+	out := make([]string, len(k.keys))
+	for i := range k.keys {
+		out[i] = hex.EncodeToString(k.keys[i].id[:])
+	}
+	return out
+}
 
 // Derive returns one 32-byte key for the given purpose from every server key,
 // newest first, so that packages which seal something of their own (cookies)

@@ -22,6 +22,7 @@ type Session struct {
 
 	who     Identity
 	started time.Time
+	origin  origin // of the sign-in
 
 	seen    atomic.Int64 // last activity, in ms
 	written atomic.Int64 // seen as last written to the store, in ms
@@ -30,6 +31,14 @@ type Session struct {
 	used    atomic.Int64 // last Resume, in ms: what has long been unused leaves memory
 
 	content atomic.Pointer[version]
+
+	// settled is the confirmed issue of the ticket while no other is under way,
+	// else 0: presenting it needs no look at lineage.
+	settled atomic.Int64
+	issues  sync.Mutex
+	lineage lineage // guarded by issues
+
+	lastFrom atomic.Pointer[UserContext] // the last one that was looked at
 
 	done   chan struct{} // closed when the session is over, but not by idling out
 	stream chan struct{} // closed when the session is over
@@ -45,6 +54,7 @@ type Session struct {
 	downloads int           // watched downloads; guarded by mu
 	retryAt   time.Time     // no renewal before this; guarded by mu
 	backoff   time.Duration // last pause; guarded by mu
+	origins   []origin      // changes that were noted; guarded by mu
 }
 
 // version is one state of a session's content. It never changes.
@@ -56,13 +66,15 @@ type version struct {
 
 func (m *Manager) newSession(t Ticket, h head) *Session {
 	s := &Session{
-		m: m, key: t.Key(), ticket: t, who: h.Identity, started: h.Started,
-		done: make(chan struct{}), stream: make(chan struct{}),
+		m: m, key: t.Key(), ticket: t, who: h.Identity, started: h.Started, origin: h.Origin,
+		lineage: lineage{confirmed: h.Confirmed, confirmedAt: h.ConfirmedAt, void: h.Void},
+		done:    make(chan struct{}), stream: make(chan struct{}),
 	}
 	s.seen.Store(h.Seen.UnixMilli())
 	s.written.Store(h.Seen.UnixMilli())
 	s.ends.Store(toMilli(h.Ends))
 	s.used.Store(m.now().UnixMilli())
+	s.settle()
 	return s
 }
 
@@ -110,6 +122,11 @@ func (s *Session) Touch() {
 			break
 		}
 	}
+	s.markDirty()
+}
+
+// markDirty makes upkeep write the head.
+func (s *Session) markDirty() {
 	if s.dirty.CompareAndSwap(false, true) {
 		s.m.mu.Lock()
 		s.m.dirty[s] = struct{}{}
@@ -188,10 +205,12 @@ func (s *Session) idleEnd() time.Time {
 
 // head returns the head as it is to be written now.
 func (s *Session) head() head {
-	return head{
-		Identity: s.who, Started: s.started,
+	h := head{
+		Identity: s.who, Started: s.started, Origin: s.origin,
 		Seen: fromMilli(s.seen.Load()), Ends: fromMilli(s.ends.Load()),
 	}
+	h.Confirmed, h.ConfirmedAt, h.Void = s.lastIssues()
+	return h
 }
 
 // file returns the session as a new record.
@@ -206,11 +225,11 @@ func (s *Session) file() (Record, Filing, error) {
 		return Record{}, Filing{}, err
 	}
 	filing := Filing{
-		Subject: s.m.keys.index("sub", s.who.Issuer, s.who.Subject)[0],
+		Subject: s.m.keys.Load().index("sub", s.who.Issuer, s.who.Subject)[0],
 		Expires: update.Expires, Until: update.Until,
 	}
 	if s.who.SID != "" {
-		filing.SID = s.m.keys.index("sid", s.who.Issuer, s.who.SID)[0]
+		filing.SID = s.m.keys.Load().index("sid", s.who.Issuer, s.who.SID)[0]
 	}
 	return Record{Head: update.Head, Tokens: tokens, Version: v.number}, filing, nil
 }
@@ -220,7 +239,7 @@ func (s *Session) sealContent(c content, number uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.m.keys.seal(slot{bucketTokens, s.key, number}, &s.ticket, plain)
+	return s.m.keys.Load().seal(slot{bucketTokens, s.key, number}, &s.ticket, plain)
 }
 
 // headUpdate seals the head as it is now. The store sweeps a little later than
@@ -231,7 +250,7 @@ func (s *Session) headUpdate() (HeadUpdate, error) {
 	if err != nil {
 		return HeadUpdate{}, err
 	}
-	sealed, err := s.m.keys.seal(slot{bucketHead, s.key, 0}, nil, plain)
+	sealed, err := s.m.keys.Load().seal(slot{bucketHead, s.key, 0}, nil, plain)
 	if err != nil {
 		return HeadUpdate{}, err
 	}

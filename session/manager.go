@@ -1,112 +1,15 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
-
-// Provider is one provider as the Manager needs it.
-type Provider struct {
-	Renewer
-
-	// Issuer and ClientID pin the sessions: tokens that were issued elsewhere are
-	// never sent to this provider, even if it took over the name in the
-	// configuration (D14).
-	Issuer, ClientID string
-
-	// Reuse is what the provider does when a refresh token is sent a second time.
-	Reuse Reuse
-
-	// Blocking makes calls wait for a renewal that is due, instead of going on
-	// with the old access token: some providers kill it when they rotate.
-	Blocking bool
-}
-
-// ReuseMode is how a provider treats a refresh token that it has exchanged
-// already.
-type ReuseMode string
-
-// The values of ReuseMode.
-const (
-	ReuseNone      ReuseMode = "none"      // as theft: the grant is gone
-	ReuseGrace     ReuseMode = "grace"     // answers with a new one for a while
-	ReuseSame      ReuseMode = "same"      // answers with the same successor for a while
-	ReuseCount     ReuseMode = "count"     // answers a few more times
-	ReuseUnlimited ReuseMode = "unlimited" // answers always: it does not rotate, or old ones stay good
-)
-
-// Reuse decides when a refresh token whose use had no known end is sent again.
-// The zero value is that of a provider of which nothing is known: ReuseNone.
-type Reuse struct {
-	Mode   ReuseMode
-	Window time.Duration // of ReuseGrace and ReuseSame
-}
-
-// Config is what a Manager is made from. All of it is required but Bind,
-// Metrics and Now.
-type Config struct {
-	Store     Store
-	Keys      *Keyring
-	Limits    Limits
-	Bind      Bind                // empty: BindOff
-	Providers map[string]Provider // by name
-	Log       *slog.Logger
-	Metrics   Metrics // nil: nobody counts
-
-	// Now tells the time; nil is a clock that follows the machine's at the start
-	// and from then on only what has elapsed: setting the machine's clock neither
-	// ends sessions nor revives them.
-	Now func() time.Time
-}
-
-// Metrics is told what happens, to count it. Implementations are safe for
-// concurrent use and return at once.
-type Metrics interface {
-	// Renewal tells how a call to the provider ended: OutcomeRenewed and so on.
-	Renewal(provider, outcome string, took time.Duration)
-
-	// Rotation tells whether a renewal brought another refresh token.
-	Rotation(provider string, rotated bool)
-
-	// Reuse tells whether the provider honoured a refresh token that it was sent
-	// for the second time: what Provider.Reuse should say.
-	Reuse(provider string, honoured bool)
-
-	// Breaker tells whether renewals at the provider are held back.
-	Breaker(provider string, open bool)
-
-	// Began and Ended count sessions; reason is one of Reason….
-	Began(provider string)
-	Ended(provider, reason string)
-
-	// Revocations tells how many are waiting (at most a thousand are counted), and since when the
-	// oldest; zero if there is none.
-	Revocations(pending int, oldest time.Time)
-}
-
-// Outcomes of a renewal, as Metrics is told.
-const (
-	OutcomeRenewed     = "renewed"
-	OutcomeRefused     = "refused"     // the session is over
-	OutcomeIdentity    = "identity"    // the session is over
-	OutcomeUnknown     = "unknown"     // the refresh token may be spent
-	OutcomeUnavailable = "unavailable" // it is not
-)
-
-// Logout is a provider's word that sessions are over: OpenID Connect
-// Back-Channel Logout 1.0, 2.7, and Front-Channel Logout 1.0, 3.
-type Logout struct {
-	Provider string    // its name in the configuration
-	Subject  string    // sub; with an empty SID, all sessions of that user
-	SID      string    // sid: that session alone
-	ID       string    // jti: the same one counts once; empty: it has none
-	IDUntil  time.Time // when ID may be forgotten: no later message with it would be accepted
-	Reason   string    // ReasonBackchannel or ReasonFrontchannel
-}
 
 // Manager begins, resumes, renews and ends sessions. It is safe for concurrent
 // use. Sessions in use are held in memory, so that a call on one touches
@@ -114,11 +17,15 @@ type Logout struct {
 // [Manager.Run] beside it and calls [Manager.Close] at the end.
 type Manager struct {
 	store     Store
-	keys      *Keyring
+	keys      atomic.Pointer[Keyring]
 	limits    Limits
+	bind      Bind
 	providers map[string]Provider
+	gates     map[string]*gate // by provider
 	log       *slog.Logger
+	metrics   Metrics
 	now       func() time.Time
+	clock     *clock // behind now; nil if now is the caller's
 
 	open sync.Map // Key → *Session: the sessions in memory
 
@@ -127,7 +34,13 @@ type Manager struct {
 	// session back, and a deletion that the store refused still holds.
 	ended sync.Map
 
-	heads sync.Mutex // held while heads are sealed and written
+	// revoking holds the IDs of the revocations that are being tried.
+	revoking sync.Map
+	revokers chan struct{} // has room for as many as may be tried at a time
+
+	heads  sync.Mutex // held while heads are sealed and written
+	probe  probe      // guarded by heads
+	probed time.Time  // when the probe was last written; guarded by heads
 
 	mu        sync.Mutex
 	dirty     map[*Session]struct{} // activity not yet written; guarded by mu
@@ -138,24 +51,43 @@ type Manager struct {
 
 // NewManager returns a Manager for c.
 func NewManager(c Config) *Manager {
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	return &Manager{
-		store: c.Store, keys: c.Keys, limits: c.Limits, providers: c.Providers, log: c.Log, now: c.Now,
+	m := &Manager{
+		store: c.Store, limits: c.Limits, bind: cmp.Or(c.Bind, BindOff), providers: c.Providers,
+		log: c.Log, metrics: c.Metrics, now: c.Now, revokers: make(chan struct{}, mostRevokers),
 		closing: make(chan struct{}), dirty: map[*Session]struct{}{}, streaming: map[*Session]struct{}{},
+		gates: map[string]*gate{},
 	}
+	if m.now == nil {
+		m.clock = newClock()
+		m.now = m.clock.now
+	}
+	if m.metrics == nil {
+		m.metrics = noMetrics{}
+	}
+	m.keys.Store(c.Keys)
+	for name, p := range c.Providers {
+		m.gates[name] = m.newGate(name, p)
+	}
+	return m
 }
 
 // Start begins a session for in and returns its ticket; both are durable when
 // it returns. The ticket that the browser presented before, if any, is replaced
 // (nil: there was none): a session of the same user serves 30 s more, so that
 // its other tabs do not break, and renews nothing; a session of another user
-// ends at once.
+// ends at once. So does the oldest session of a user who has too many.
+//
+// ErrSignedOut means that the provider said meanwhile that it is over; an
+// *Unavailable that the store refused. There is no session then, and the tokens
+// are being revoked.
 func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticket, error) {
 	now := m.now()
 	t := NewTicket(now)
-	s := m.newSession(t, head{Identity: in.Identity, Started: now, Seen: now})
+	in.Tokens, in.Began = m.oursAll(in.Tokens, Tokens{}), m.ours(in.Began)
+	s := m.newSession(t, head{
+		Identity: in.Identity, Started: now, Seen: now, Origin: in.From.origin(),
+		Confirmed: t.issue, ConfirmedAt: t.issue,
+	})
 	s.content.Store(&version{
 		content: content{Identity: in.Identity, Tokens: in.Tokens, Claims: in.Claims, ACR: in.ACR, AuthTime: in.AuthTime}, number: 1,
 	})
@@ -163,21 +95,40 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 	if err != nil {
 		return Ticket{}, fmt.Errorf("session: start: %w", err)
 	}
+	filing.SubjectSince, filing.SIDSince = in.Tokens.Obtained, in.Began
+	if in.Began.IsZero() {
+		filing.SIDSince = in.Tokens.Obtained
+	}
 	if err := m.store.Create(ctx, s.key, record, filing); err != nil {
 		// Nobody will ever hold this session: its tokens must not outlive it.
 		m.revoke(s.key, in.Identity, in.Tokens)
+		if errors.Is(err, ErrSignedOut) {
+			return Ticket{}, ErrSignedOut
+		}
 		return Ticket{}, &Unavailable{Err: fmt.Errorf("start: %w", err)}
 	}
 	m.open.Store(s.key, s)
-	m.audit(EventSignIn, s.key, in.Identity)
+	if _, over := m.ended.Load(s.key); over { // a logout found it before this did
+		m.bury(s, false)
+		m.drop(s)
+		return Ticket{}, ErrSignedOut
+	}
+	attrs := []slog.Attr{slog.String("user_agent", s.origin.agent)}
+	if in.From.Address.IsValid() {
+		attrs = append(attrs, slog.String("client", in.From.Address.String()))
+	}
+	m.audit(EventSignIn, s.key, in.Identity, attrs...)
+	m.metrics.Began(in.Provider)
 	if previous != nil {
 		m.replace(ctx, *previous, in.Identity)
 	}
+	m.capUser(ctx, in.Identity)
 	return t, nil
 }
 
 // Resume returns the live session that t opens, or ErrNotFound. An *Unavailable
-// means that the store can't be asked. Resume is no activity.
+// means that the store can't be asked. Resume is no activity. A ticket that
+// somebody else has gone on with ends the session.
 func (m *Manager) Resume(ctx context.Context, t Ticket) (*Session, error) {
 	key := t.Key()
 	var s *Session
@@ -195,15 +146,26 @@ func (m *Manager) Resume(ctx context.Context, t Ticket) (*Session, error) {
 		m.end(s, reason)
 		return nil, ErrNotFound
 	}
+	if !s.present(t.issue) {
+		m.end(s, ReasonReplay)
+		return nil, ErrNotFound
+	}
 	s.used.Store(now.UnixMilli())
 	return s, nil
+}
+
+// Open reports whether the session of t is in memory: resuming it asks no
+// store.
+func (m *Manager) Open(t Ticket) bool {
+	_, ok := m.open.Load(t.Key())
+	return ok
 }
 
 // Once reports whether value is presented for the first time until the given
 // time; kind keeps different uses apart. The answer true is durable: it is given
 // once, whatever crashes. Only a digest of value is kept.
 func (m *Manager) Once(ctx context.Context, kind string, value Secret, until time.Time) (bool, error) {
-	first, err := m.store.MarkUsed(ctx, mark(kind, []byte(value.Reveal())), until)
+	first, err := m.store.MarkUsed(ctx, mark(kind, []byte(value.Reveal())), m.ours(until))
 	if err != nil {
 		return false, &Unavailable{Err: err}
 	}
@@ -258,11 +220,7 @@ func (m *Manager) provider(who Identity) (Provider, bool) {
 
 // unseal opens both values of a record.
 func (m *Manager) unseal(key Key, t Ticket, r Record) (*Session, error) {
-	plain, err := m.keys.open(slot{bucketHead, key, 0}, nil, r.Head)
-	if err != nil {
-		return nil, err
-	}
-	h, err := unmarshalHead(plain)
+	h, err := m.openHead(key, r.Head)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +234,7 @@ func (m *Manager) unseal(key Key, t Ticket, r Record) (*Session, error) {
 }
 
 func (m *Manager) unsealContent(key Key, t Ticket, r Record) (content, error) {
-	plain, err := m.keys.open(slot{bucketTokens, key, r.Version}, &t, r.Tokens)
+	plain, err := m.keys.Load().open(slot{bucketTokens, key, r.Version}, &t, r.Tokens)
 	if err != nil {
 		return content{}, err
 	}

@@ -15,6 +15,11 @@ type head struct {
 	// Ends is set when the session was replaced by a new one of the same user:
 	// it serves until then and renews nothing any more.
 	Ends time.Time
+
+	Origin origin // where the user signed in from
+
+	// The issues of the ticket that matter to whoever loads the session; all in ms.
+	Confirmed, ConfirmedAt, Void int64
 }
 
 // content is the part of a session that opens only with its ticket. It says
@@ -26,6 +31,7 @@ type content struct {
 	ACR      string
 	AuthTime time.Time
 	Intent   *intent // the renewal that was begun last, if it did not end
+	Rotated  bool    // Refresh came with a renewal that replaced another one
 }
 
 // intent is written before a refresh token is sent, so that whoever finds it
@@ -48,6 +54,12 @@ type wireHead struct {
 	Started  int64  `json:"st"`
 	Seen     int64  `json:"se"`
 	Ends     int64  `json:"en,omitempty"`
+	Agent    string `json:"ua,omitempty"`
+	Network  string `json:"net,omitempty"`
+
+	Confirmed   int64 `json:"ci,omitempty"`
+	ConfirmedAt int64 `json:"ca,omitempty"`
+	Void        int64 `json:"vo,omitempty"`
 }
 
 type wireContent struct {
@@ -67,12 +79,14 @@ type wireContent struct {
 	ACR            string          `json:"acr,omitempty"`
 	AuthTime       int64           `json:"aut,omitempty"`
 	Intent         *intent         `json:"in,omitempty"`
+	Rotated        bool            `json:"ro,omitempty"`
 }
 
 func (h head) marshal() ([]byte, error) {
 	return json.Marshal(wireHead{
 		h.Provider, h.Issuer, h.ClientID, h.Subject, h.SID,
 		toMilli(h.Started), toMilli(h.Seen), toMilli(h.Ends),
+		h.Origin.agent, h.Origin.network, h.Confirmed, h.ConfirmedAt, h.Void,
 	})
 }
 
@@ -85,7 +99,13 @@ func unmarshalHead(b []byte) (head, error) {
 		return head{}, fmt.Errorf("session: head: %w", errSealed)
 	}
 	id := Identity{Provider: w.Provider, Issuer: w.Issuer, ClientID: w.ClientID, Subject: w.Subject, SID: w.SID}
-	return head{id, fromMilli(w.Started), fromMilli(w.Seen), fromMilli(w.Ends)}, nil
+	if w.Confirmed == 0 { // written before tickets had more issues than one
+		w.Confirmed = w.Started
+	}
+	return head{
+		Identity: id, Started: fromMilli(w.Started), Seen: fromMilli(w.Seen), Ends: fromMilli(w.Ends),
+		Origin: origin{w.Agent, w.Network}, Confirmed: w.Confirmed, ConfirmedAt: w.ConfirmedAt, Void: w.Void,
+	}, nil
 }
 
 func (c content) marshal() ([]byte, error) {
@@ -94,7 +114,7 @@ func (c content) marshal() ([]byte, error) {
 		c.Provider, c.Issuer, c.ClientID, c.Subject, c.SID,
 		t.Access.Reveal(), t.Refresh.Reveal(), t.ID.Reveal(), t.Scope,
 		toMilli(t.Obtained), toMilli(t.Expires), toMilli(t.RefreshExpires),
-		c.Claims, c.ACR, toMilli(c.AuthTime), c.Intent,
+		c.Claims, c.ACR, toMilli(c.AuthTime), c.Intent, c.Rotated,
 	})
 }
 
@@ -109,7 +129,7 @@ func unmarshalContent(b []byte) (content, error) {
 			Access: Secret(w.Access), Refresh: Secret(w.Refresh), ID: Secret(w.ID), Scope: w.Scope,
 			Obtained: fromMilli(w.Obtained), Expires: fromMilli(w.Expires), RefreshExpires: fromMilli(w.RefreshExpires),
 		},
-		Claims: w.Claims, ACR: w.ACR, AuthTime: fromMilli(w.AuthTime), Intent: w.Intent,
+		Claims: w.Claims, ACR: w.ACR, AuthTime: fromMilli(w.AuthTime), Intent: w.Intent, Rotated: w.Rotated,
 	}, nil
 }
 

@@ -17,12 +17,16 @@ import (
 // theft.
 const maxAttempts = 2
 
-// The pauses between renewals that fail in passing, and between attempts to
-// write what a renewal brought.
+// The pauses of one session between renewals that fail in passing. They are
+// short: a provider in trouble is protected by its gate.
 const (
 	firstPause = time.Second
-	lastPause  = 30 * time.Second
+	lastPause  = 4 * time.Second
 )
+
+// lastWrite is the longest pause between attempts to write what a renewal
+// brought.
+const lastWrite = 5 * time.Second
 
 // flight is one renewal under way, shared by all who wait for it.
 type flight struct {
@@ -47,6 +51,9 @@ func (s *Session) renewal(ctx context.Context, now time.Time) (*flight, error) {
 	case now.Before(s.retryAt):
 		return nil, &Unavailable{RetryAfter: s.retryAt.Sub(now), Err: errors.New("the last renewal failed; pausing")}
 	}
+	if err := s.gate().held(); err != nil {
+		return nil, err
+	}
 	f := &flight{done: make(chan struct{})}
 	// The browser that caused the renewal may leave; the renewal must not (D6).
 	ctx = context.WithoutCancel(ctx)
@@ -63,12 +70,15 @@ func (s *Session) fly(ctx context.Context, f *flight) {
 	s.mu.Lock()
 	s.flight = nil
 	var passing *Unavailable
-	if errors.As(f.err, &passing) {
+	var held *held
+	switch {
+	case errors.As(f.err, &held): // nothing was tried
+	case errors.As(f.err, &passing):
 		s.backoff = min(max(2*s.backoff, firstPause), lastPause)
 		pause := max(passing.RetryAfter, s.backoff+rand.N(s.backoff/4))
 		s.retryAt = s.m.now().Add(pause)
 		f.err = &Unavailable{RetryAfter: pause, Err: passing.Err}
-	} else {
+	default:
 		s.backoff, s.retryAt = 0, time.Time{}
 	}
 	s.mu.Unlock()
@@ -87,6 +97,33 @@ func (s *Session) renewSafely(ctx context.Context) (err error) {
 	return s.renew(ctx)
 }
 
+func (s *Session) gate() *gate { return s.m.gates[s.who.Provider] }
+
+// uses is how often the session may send one refresh token without learning
+// what became of it.
+func (s *Session) uses() int {
+	if s.m.providers[s.who.Provider].Reuse.Mode == ReuseUnlimited {
+		return 1 << 30
+	}
+	return maxAttempts
+}
+
+// again reports whether the provider honours a refresh token of unknown fate
+// for a second time now, as far as is known of it. If not, the second use waits
+// until nothing else is left.
+func (s *Session) again(in *intent, now time.Time) bool {
+	if in.Attempt >= s.uses() {
+		return false
+	}
+	switch r := s.m.providers[s.who.Provider].Reuse; r.Mode {
+	case ReuseCount, ReuseUnlimited:
+		return true
+	case ReuseGrace, ReuseSame:
+		return now.Sub(in.Time) < r.Window
+	}
+	return false
+}
+
 // renew sends the refresh token once: durable intent, call, durable result. The
 // error is nil, ErrNotFound (the session is over) or an *Unavailable.
 func (s *Session) renew(ctx context.Context) error {
@@ -95,17 +132,33 @@ func (s *Session) renew(ctx context.Context) error {
 	if v.Intent != nil && v.Intent.Token == digest(v.Tokens.Refresh) {
 		attempt = v.Intent.Attempt + 1
 	}
-	if attempt > maxAttempts {
+	if attempt > s.uses() {
 		s.m.end(s, ReasonOwnCrash)
+		return ErrNotFound
+	}
+	// A last use must not be wasted on a provider that is down.
+	leave, err := s.gate().enter(ctx, s.m.limits.RenewTimeout, attempt > 1)
+	if err != nil {
+		return err
+	}
+	learnt := errNoVerdict
+	defer func() { leave(learnt) }()
+	if s.over.Load() {
 		return ErrNotFound
 	}
 	before, begun := v.Intent, v.content
 	begun.Intent = &intent{Attempt: attempt, Token: digest(v.Tokens.Refresh), Time: s.m.now()}
-	v, err := s.swap(ctx, v, begun)
-	if err != nil {
+	if before != nil && attempt > 1 {
+		begun.Intent.Time = before.Time // a grace window counts from the first use
+	}
+	if v, err = s.swap(ctx, v, begun); err != nil {
 		return s.swapFailed(ctx, err)
 	}
+	sent := s.m.now()
 	tokens, err := s.m.providers[s.who.Provider].Renew(ctx, s.who, v.Tokens)
+	learnt = err
+	s.observe(err, attempt, s.m.now().Sub(sent))
+	tokens = s.m.oursAll(tokens, v.Tokens)
 	reason := s.expired(s.m.now())
 	switch {
 	case err == nil && (reason == ReasonAbsolute || reason == ReasonIdle):
@@ -124,114 +177,57 @@ func (s *Session) renew(ctx context.Context) error {
 	}
 	s.m.audit(EventRenewalFailed, s.key, s.who, slog.String("error", err.Error()), slog.Int("attempt", attempt))
 	if errors.Is(err, ErrAmbiguous) {
-		if tokens.Refresh != "" && tokens.Refresh != v.Tokens.Refresh {
-			// The answer is of no use but for this: the provider rotated (R20).
-			rotated := v.Tokens
-			rotated.Refresh = tokens.Refresh
-			if err := s.commit(ctx, v, rotated); err != nil {
-				return err
-			}
-		}
-		return &Unavailable{Err: err}
+		return s.unknown(ctx, v, tokens, err)
 	}
-	// The token was not consumed: this attempt does not count, one before it of
-	// unknown end does.
+	return s.unsent(ctx, v, before, err)
+}
+
+// observe tells the metrics how a call ended.
+func (s *Session) observe(err error, attempt int, took time.Duration) {
+	outcome := OutcomeUnavailable
+	switch {
+	case err == nil:
+		outcome = OutcomeRenewed
+	case errors.Is(err, ErrRefused):
+		outcome = OutcomeRefused
+	case errors.Is(err, ErrIdentity):
+		outcome = OutcomeIdentity
+	case errors.Is(err, ErrAmbiguous):
+		outcome = OutcomeUnknown
+	}
+	s.m.metrics.Renewal(s.who.Provider, outcome, took)
+	if attempt > 1 && (err == nil || errors.Is(err, ErrRefused)) {
+		s.m.metrics.Reuse(s.who.Provider, err == nil)
+	}
+}
+
+// unknown handles a call of which nobody knows whether it consumed the refresh
+// token. If the answer was of no use but for one thing, that is kept: the
+// provider rotated, and this is the new token (R20).
+func (s *Session) unknown(ctx context.Context, v *version, answer Tokens, cause error) error {
+	if answer.Refresh != "" && answer.Refresh != v.Tokens.Refresh {
+		rotated := v.Tokens
+		rotated.Refresh = answer.Refresh
+		if err := s.commit(ctx, v, rotated); err != nil {
+			return err
+		}
+	}
+	return &Unavailable{Err: cause}
+}
+
+// unsent handles a call that did not consume the refresh token: it does not
+// count as a use, while one before it of unknown end does.
+func (s *Session) unsent(ctx context.Context, v *version, before *intent, cause error) error {
 	kept := v.content
 	kept.Intent = before
-	if _, swapErr := s.swap(ctx, v, kept); errors.Is(swapErr, ErrNotFound) {
+	if _, err := s.swap(ctx, v, kept); errors.Is(err, ErrNotFound) {
 		return ErrNotFound
 	}
 	var passing *Unavailable
-	if errors.As(err, &passing) {
+	if errors.As(cause, &passing) {
 		return passing
 	}
-	return &Unavailable{Err: err}
-}
-
-// commit makes renewed tokens durable. Until that has worked nobody may use
-// them, and nothing but the end of the session or of the process ends the
-// attempts: the old refresh token is spent. Meanwhile the old access token
-// serves.
-func (s *Session) commit(ctx context.Context, v *version, tokens Tokens) error {
-	renewed := v.content
-	renewed.Tokens, renewed.Intent = tokens, nil
-	rotated := tokens.Refresh != v.Tokens.Refresh
-	for pause := firstPause / 10; ; pause = min(2*pause, lastPause/6) {
-		_, err := s.swap(ctx, v, renewed)
-		switch {
-		case err == nil && s.over.Load():
-			s.m.revoke(s.key, s.who, tokens)
-			return ErrNotFound
-		case err == nil:
-			s.m.audit(EventRenewed, s.key, s.who, slog.Bool("rotated", rotated))
-			return nil
-		case errors.Is(err, ErrNotFound), s.over.Load():
-			// Logout beats renewal (D12): what was obtained must not live on.
-			s.m.revoke(s.key, s.who, tokens)
-			s.m.forget(s)
-			return ErrNotFound
-		case errors.Is(err, ErrConflict):
-			// Either another writer was first, or it is our own write, of an attempt
-			// that the store could not vouch for: that is durable only once a write
-			// after it is.
-			if err := s.adopt(ctx); err != nil || s.content.Load().Tokens.Access != tokens.Access {
-				return err
-			}
-			v = s.content.Load()
-			continue
-		}
-		s.m.log.Error("renewed tokens can't be written; trying again",
-			"session", s.key.Ref(), "provider", s.who.Provider, "error", err)
-		if !s.m.pause(pause) {
-			return &Unavailable{Err: fmt.Errorf("renewed tokens not written: %w", err)}
-		}
-	}
-}
-
-// refused ends the session, unless somebody else renewed it meanwhile (R9).
-func (s *Session) refused(ctx context.Context, v *version, attempt int) error {
-	record, err := s.m.store.Load(ctx, s.key)
-	if err == nil && record.Live() && record.Version != v.number {
-		return s.adopt(ctx)
-	}
-	class := "unknown"
-	if attempt > 1 {
-		class = "own_crash"
-	}
-	s.m.end(s, ReasonRefused, slog.String("class", class))
-	return ErrNotFound
-}
-
-// swapFailed says what a failed write of the intent means. No call was made.
-func (s *Session) swapFailed(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(err, ErrNotFound):
-		s.m.forget(s)
-		return ErrNotFound
-	case errors.Is(err, ErrConflict):
-		return s.adopt(ctx)
-	}
-	return &Unavailable{Err: fmt.Errorf("renewal not begun: %w", err)}
-}
-
-// adopt reads the session again after another writer changed it.
-func (s *Session) adopt(ctx context.Context) error {
-	record, err := s.m.store.Load(ctx, s.key)
-	switch {
-	case errors.Is(err, ErrNotFound) || err == nil && !record.Live():
-		s.m.forget(s)
-		return ErrNotFound
-	case err != nil:
-		return &Unavailable{Err: err}
-	}
-	c, err := s.m.unsealContent(s.key, s.ticket, record)
-	if err != nil {
-		s.m.audit(EventUnreadable, s.key, s.who, slog.String("error", err.Error()))
-		s.m.forget(s)
-		return ErrNotFound
-	}
-	s.content.Store(&version{content: c, number: record.Version, found: true})
-	return nil
+	return &Unavailable{Err: cause}
 }
 
 // digest names a refresh token in an intent.

@@ -35,6 +35,13 @@ type Renewer interface {
 	Revoke(ctx context.Context, t Tokens) error
 }
 
+// Reacher is what a Renewer is too if it can find out whether its provider
+// answers without sending it anything that matters.
+type Reacher interface {
+	// Reach asks the provider for something harmless; nil means that it answers.
+	Reach(ctx context.Context) error
+}
+
 var (
 	// ErrRefused means that the provider refused the refresh token for good.
 	ErrRefused = errors.New("session: the provider refused the refresh token")

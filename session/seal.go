@@ -20,7 +20,7 @@ var errSealed = errors.New("session: sealed value does not open")
 // associated data, so that a value moved to another session, from head to
 // tokens or under another version does not open (J3).
 type slot struct {
-	bucket  string // "head" or "tokens"
+	bucket  string // one of bucket…
 	key     Key
 	version uint64 // of the tokens; 0 for heads
 }
@@ -28,6 +28,8 @@ type slot struct {
 const (
 	bucketHead   = "head"
 	bucketTokens = "tokens"
+
+	bucketRevocation = "revocation"
 )
 
 // seal returns version byte, key id, nonce, ciphertext and tag. Every value has
@@ -66,6 +68,14 @@ func (k *Keyring) open(s slot, ticket *Ticket, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
+// sealedBy returns which key a value was sealed under, without opening it.
+func sealedBy(sealed []byte) (keyID, bool) {
+	if len(sealed) < 9 || sealed[0] != sealVersion {
+		return keyID{}, false
+	}
+	return keyID(sealed[1:9]), true
+}
+
 func (s slot) associated(id keyID) []byte {
 	b := append([]byte{sealVersion}, id[:]...)
 	b = append(b, s.bucket...)
@@ -80,7 +90,7 @@ func valueCipher(key *serverKey, s slot, ticket *Ticket) (cipher.AEAD, error) {
 	if s.bucket == bucketTokens {
 		valueKey = ticket.derive(key.key[:], "seal")
 	} else {
-		valueKey = derive(key.key[:], s.key[:], "cloakroom seal head")
+		valueKey = derive(key.key[:], s.key[:], "cloakroom seal "+s.bucket)
 	}
 	block, err := aes.NewCipher(valueKey)
 	if err != nil {

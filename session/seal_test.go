@@ -124,7 +124,10 @@ func TestRecordRoundTrip(t *testing.T) {
 	if !bytes.Equal(again, b) || got.Tokens != c.Tokens || got.Identity != c.Identity || *got.Intent != *c.Intent {
 		t.Errorf("got %s, want %s", again, b)
 	}
-	h := head{c.Identity, now, now.Add(time.Minute), now.Add(time.Hour)}
+	h := head{
+		Identity: c.Identity, Started: now, Seen: now.Add(time.Minute), Ends: now.Add(time.Hour),
+		Origin: origin{"Browser/1", "192.0.2.0/24"}, Confirmed: 3, ConfirmedAt: 4, Void: 5,
+	}
 	b, err = h.marshal()
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ const (
 	upkeepEvery  = time.Second      // streams, activity and deletions are looked at
 	sweepEvery   = 10 * time.Second // the store is swept
 	evictEvery   = time.Minute      // memory is swept
+	countEvery   = 15 * time.Second // what waits is counted for the metrics
 	evictAfter   = 10 * time.Minute // a session unused for so long leaves memory
 	buriedFor    = 2 * time.Minute  // an ended session is remembered
 	sweepBatch   = 500              // entries a sweep removes in one commit
@@ -22,12 +23,12 @@ const (
 func (m *Manager) granularity() time.Duration { return min(m.limits.Idle/20, time.Minute) }
 
 // Run does the upkeep until ctx is done: it writes activity, closes streams of
-// sessions that ran out, sweeps store and memory, and repeats deletions that
-// the store refused. It logs what goes wrong and goes on.
+// sessions that ran out, sweeps store and memory, repeats deletions that the
+// store refused, and takes up revocations. It logs what goes wrong and goes on.
 func (m *Manager) Run(ctx context.Context) {
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
-	var swept, evicted time.Time
+	var swept, evicted, counted time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -37,6 +38,7 @@ func (m *Manager) Run(ctx context.Context) {
 		now := m.now()
 		m.closeStreams(now)
 		m.deletePending()
+		m.revokeDue(ctx, now)
 		flushed := m.flush(ctx, now, false)
 		if flushed && now.Sub(swept) >= sweepEvery {
 			m.sweep(ctx, now)
@@ -45,6 +47,10 @@ func (m *Manager) Run(ctx context.Context) {
 		if now.Sub(evicted) >= evictEvery {
 			m.evict(now)
 			evicted = now
+		}
+		if now.Sub(counted) >= countEvery {
+			m.countRevocations(ctx)
+			counted = now
 		}
 	}
 }
@@ -144,9 +150,18 @@ func (m *Manager) writeHeads(ctx context.Context, batch []*Session) error {
 		}
 		updates = append(updates, update)
 	}
+	timed := m.probed
+	if m.now().Sub(timed) >= probeEvery {
+		update, err := m.sealProbe(m.keys.Load())
+		if err != nil {
+			return err
+		}
+		updates, timed = append(updates, update), m.now()
+	}
 	if err := m.store.UpdateHeads(ctx, updates); err != nil {
 		return err
 	}
+	m.probed = timed
 	for _, s := range batch {
 		s.written.Store(now)
 	}
@@ -170,9 +185,9 @@ func (m *Manager) sweep(ctx context.Context, now time.Time) {
 // deletePending repeats the deletions that the store refused.
 func (m *Manager) deletePending() {
 	m.ended.Range(func(k, v any) bool {
-		if v.(*burial).pending {
+		if b := v.(*burial); b.pending {
 			m.ended.Store(k, &burial{at: m.now()})
-			m.remove(k.(Key))
+			m.remove(k.(Key), b.revoke)
 		}
 		return true
 	})

@@ -1,0 +1,73 @@
+package session
+
+// present judges the issue of a ticket that a request came with. It reports
+// false if the ticket is a copy that somebody else has gone on with: then the
+// session must end.
+func (s *Session) present(n int64) bool {
+	if n == s.settled.Load() {
+		return true
+	}
+	now := s.m.now().UnixMilli()
+	s.issues.Lock()
+	v := s.lineage.present(n, now)
+	s.settle()
+	s.issues.Unlock()
+	if v == proving {
+		// Written with the next upkeep: as long as it is not, a restart would take
+		// what is retired for good.
+		s.written.Store(0)
+		s.markDirty()
+	}
+	return v != replay
+}
+
+// settle keeps the issue that needs no look at the lineage. It is called with
+// issues held.
+func (s *Session) settle() {
+	n := int64(0)
+	if len(s.lineage.open) == 0 {
+		n = s.lineage.confirmed
+	}
+	s.settled.Store(n)
+}
+
+// Due reports whether an answer to a request that presented t may carry a new
+// issue of it now. It is cheap; [Session.Reissue] decides.
+func (s *Session) Due(t Ticket) bool {
+	every := s.m.limits.RotateEvery
+	if every <= 0 || s.ends.Load() != 0 || s.over.Load() {
+		return false
+	}
+	now := s.m.now().UnixMilli()
+	if t.issue == s.settled.Load() {
+		return now-t.issue >= every.Milliseconds()
+	}
+	s.issues.Lock()
+	defer s.issues.Unlock()
+	return s.lineage.due(t.issue, now, every)
+}
+
+// Reissue returns a new issue of t for the answer whose header is being written
+// at this moment, or false if it shall have none: it is not time, another
+// answer carries one already, or the session is over or replaced.
+func (s *Session) Reissue(t Ticket) (Ticket, bool) {
+	if !s.Due(t) || s.evicted.Load() {
+		return Ticket{}, false
+	}
+	now := s.m.now().UnixMilli()
+	s.issues.Lock()
+	defer s.issues.Unlock()
+	if !s.lineage.due(t.issue, now, s.m.limits.RotateEvery) {
+		return Ticket{}, false
+	}
+	n := s.lineage.make(t.issue, now)
+	s.settle()
+	return Ticket{secret: t.secret, issue: n}, n != 0
+}
+
+// lastIssues returns what the head says of the issues.
+func (s *Session) lastIssues() (confirmed, confirmedAt, void int64) {
+	s.issues.Lock()
+	defer s.issues.Unlock()
+	return s.lineage.confirmed, s.lineage.confirmedAt, s.lineage.lasting()
+}

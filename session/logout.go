@@ -1,0 +1,166 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// fenceFor is how long a sign-in that began before a provider's logout is kept
+// from becoming a session: longer than a login transaction lives.
+const fenceFor = 30 * time.Minute
+
+// Logout is a provider's word that sessions are over: OpenID Connect
+// Back-Channel Logout 1.0, 2.7, and Front-Channel Logout 1.0, 3.
+type Logout struct {
+	Provider string    // its name in the configuration
+	Subject  string    // sub; with an empty SID, all sessions of that user
+	SID      string    // sid: that session alone
+	ID       string    // jti: the same one counts once; empty: it has none
+	IDUntil  time.Time // when ID may be forgotten: no later message with it would be accepted
+	Reason   string    // ReasonBackchannel or ReasonFrontchannel
+}
+
+// Logout ends the sessions that a provider says are over, and keeps sign-ins
+// under way from becoming sessions that it speaks of (I6, I8). When it returns
+// nil all of that is durable and no call on those sessions succeeds. Tokens of
+// sessions in memory are revoked; those of others when their ticket arrives. It
+// returns how many sessions there were: none is no error.
+//
+// ErrRepeated means that l.ID was carried out before; an *Unavailable that the
+// store refused, and that nothing has happened.
+func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
+	p, ok := m.providers[l.Provider]
+	if !ok {
+		return 0, ErrNotFound
+	}
+	now := m.now()
+	b := Burial{At: now, Until: now.Add(fenceFor)}
+	keys := m.keys.Load()
+	if l.SID != "" {
+		b.Under = keys.index("sid", p.Issuer, l.SID)
+	} else {
+		b.Under = keys.index("sub", p.Issuer, l.Subject)
+	}
+	if l.ID != "" {
+		b.Mark, b.MarkUntil = mark("logout "+p.Issuer, []byte(l.ID)), m.ours(l.IDUntil)
+	}
+	buried, err := m.store.Bury(ctx, b)
+	switch {
+	case errors.Is(err, ErrRepeated):
+		return 0, ErrRepeated
+	case err != nil:
+		return 0, &Unavailable{Err: fmt.Errorf("logout: %w", err)}
+	}
+	who := Identity{Provider: l.Provider, Issuer: p.Issuer, Subject: l.Subject, SID: l.SID}
+	Audit(ctx, m.log, EventLogout, slog.String("provider", l.Provider), slog.String("sub", l.Subject),
+		slog.String("reason", l.Reason), slog.Int("sessions", len(buried)))
+	for _, k := range buried {
+		m.endBuried(k, who, l.Reason)
+	}
+	return len(buried), nil
+}
+
+// endBuried ends in memory what the store has buried.
+func (m *Manager) endBuried(k Key, who Identity, reason string) {
+	// Before memory is looked at: a load that read the live record and is not
+	// there yet finds this.
+	m.ended.LoadOrStore(k, &burial{at: m.now(), tombstone: true})
+	if v, ok := m.open.Load(k); ok {
+		m.end(v.(*Session), reason)
+		return
+	}
+	m.metrics.Ended(who.Provider, reason)
+	m.audit(EventEnded, k, who, slog.String("reason", reason))
+}
+
+// EndByKey ends a session whose ticket is not at hand. Its tokens are revoked at
+// once if it is in memory, else when its ticket arrives. ErrNotFound means that
+// there is no such session, an *Unavailable that the store refused.
+func (m *Manager) EndByKey(ctx context.Context, k Key, reason string) error {
+	if v, ok := m.open.Load(k); ok {
+		if m.end(v.(*Session), reason) {
+			return nil
+		}
+		return ErrNotFound
+	}
+	record, err := m.store.Load(ctx, k)
+	var who Identity
+	if err == nil && record.Live() {
+		if h, err := m.openHead(k, record.Head); err == nil {
+			who = h.Identity
+		}
+	}
+	buried, err := m.store.Bury(ctx, Burial{Keys: []Key{k}})
+	if err != nil {
+		return &Unavailable{Err: fmt.Errorf("end: %w", err)}
+	}
+	if len(buried) == 0 {
+		return ErrNotFound
+	}
+	m.endBuried(k, who, reason)
+	return nil
+}
+
+func (m *Manager) openHead(k Key, sealed []byte) (head, error) {
+	plain, err := m.keys.Load().open(slot{bucketHead, k, 0}, nil, sealed)
+	if err != nil {
+		return head{}, err
+	}
+	return unmarshalHead(plain)
+}
+
+// capUser ends the oldest sessions of a user who has more than Limits.PerUser
+// (E13). It fails softly: the sign-in that it follows is good.
+func (m *Manager) capUser(ctx context.Context, who Identity) {
+	if m.limits.PerUser <= 0 {
+		return
+	}
+	type aged struct {
+		key     Key
+		started time.Time
+	}
+	var all []aged
+	for _, ix := range m.keys.Load().index("sub", who.Issuer, who.Subject) {
+		found, err := m.store.Find(ctx, ix)
+		if err != nil {
+			m.log.Error("the sessions of a user can't be counted", "provider", who.Provider, "error", err)
+			return
+		}
+		for _, k := range found {
+			if started, ok := m.startOf(ctx, k); ok {
+				all = append(all, aged{k, started})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b aged) int {
+		return cmp.Or(a.started.Compare(b.started), slices.Compare(a.key[:], b.key[:]))
+	})
+	for _, s := range all[:max(0, len(all)-m.limits.PerUser)] {
+		if err := m.EndByKey(ctx, s.key, ReasonPerUser); err != nil && !errors.Is(err, ErrNotFound) {
+			m.log.Error("the oldest session of a user can't be ended", "session", s.key.Ref(), "error", err)
+		}
+	}
+}
+
+// startOf returns when a session began; false for one that is over, or being
+// replaced.
+func (m *Manager) startOf(ctx context.Context, k Key) (time.Time, bool) {
+	if v, ok := m.open.Load(k); ok {
+		s := v.(*Session)
+		return s.started, s.ends.Load() == 0 && s.expired(m.now()) == ""
+	}
+	record, err := m.store.Load(ctx, k)
+	if err != nil || !record.Live() {
+		return time.Time{}, false
+	}
+	h, err := m.openHead(k, record.Head)
+	if err != nil {
+		return time.Time{}, true // unreadable: the first to go
+	}
+	return h.Started, h.Ends.IsZero()
+}
