@@ -101,14 +101,15 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-// renewUntil asks for renewals until stop says that it is enough. A new token is
-// not renewed at once, so it takes several.
+// renewUntil makes calls and asks for renewals until stop says that it is enough.
+// A new token is not renewed at once, so it takes several.
 func (u *user) renewUntil(stop func() bool) {
 	u.Helper()
 	if !every(100*time.Millisecond, func() bool {
 		if stop() {
 			return true
 		}
+		u.send("GET", anyCall)
 		u.send("POST", "/bff/session/renew")
 		return stop()
 	}) {
