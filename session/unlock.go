@@ -64,8 +64,8 @@ func (m *Manager) Unlock(ctx context.Context) error {
 
 // SetKeys replaces the keys while sessions go on: what is sealed from now on is
 // sealed under the first of them. ErrWrongKeys means that k lacks the key that
-// seals now, and that nothing has changed: all who are signed in would lose
-// their sessions.
+// seals now: all who are signed in would lose their sessions; an *Unavailable
+// that the store refused. Nothing has changed then.
 func (m *Manager) SetKeys(ctx context.Context, k *Keyring) error {
 	m.heads.Lock()
 	defer m.heads.Unlock()

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -65,6 +66,7 @@ func (s *Server) problem(err error) Problem {
 		own  *Refusal
 		step *StepUp
 		wait *session.Unavailable
+		over *overrun
 		auth *oidc.AuthError
 		he   *echo.HTTPError
 	)
@@ -75,11 +77,17 @@ func (s *Server) problem(err error) Problem {
 		p := s.newProblem(errStepUp)
 		p.LoginURL += stepUpQuery(step)
 		return p
+	case errors.Is(err, session.ErrSignedOut):
+		return s.newProblem(errMeanwhile)
 	case errors.Is(err, session.ErrNotFound):
 		return s.newProblem(errSignedOut)
 	case errors.As(err, &wait):
 		p := s.newProblem(errUnavailable)
-		p.retryAfter = max(1, int(wait.RetryAfter.Seconds()+0.999))
+		p.retryAfter = wholeSeconds(wait.RetryAfter)
+		return p
+	case errors.As(err, &over):
+		p := s.newProblem(errTooMany)
+		p.retryAfter = wholeSeconds(over.wait)
 		return p
 	case errors.Is(err, session.ErrTooManyStreams):
 		return s.newProblem(errStreams)
@@ -101,11 +109,16 @@ func (s *Server) problem(err error) Problem {
 	return s.newProblem(errInternal)
 }
 
+// wholeSeconds is d for Retry-After: at least 1, and not before d is over.
+func wholeSeconds(d time.Duration) int {
+	return max(1, int((d+time.Second-1)/time.Second))
+}
+
 func (s *Server) newProblem(r *Refusal) Problem {
 	title := cmp.Or(r.Title, titles[r.Code], http.StatusText(r.Status))
 	p := Problem{Type: "urn:cloakroom:" + r.Code, Title: title, Status: r.Status, Code: r.Code, allow: r.Allow}
 	switch r {
-	case errSignedOut, errTransaction, errInterrupted, errSignIn, errStepUp:
+	case errSignedOut, errMeanwhile, errTransaction, errInterrupted, errSignIn, errStepUp:
 		p.LoginURL = s.base + "/login"
 	}
 	return p
@@ -190,7 +203,15 @@ func (s *Server) logProblem(r *http.Request, p Problem, err error) {
 		slog.String("client", s.ClientIP(r)), slog.String("error", err.Error()),
 	}
 	var told audited
+	var over *overrun
 	switch {
+	case errors.As(err, &over):
+		// A flood must not become one in the log.
+		if over.tell == 0 {
+			s.log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", attrs...)
+			return
+		}
+		session.Audit(r.Context(), s.log, session.EventRefused, append(attrs, slog.Int("times", over.tell))...)
 	case p.Status >= 500:
 		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", attrs...)
 	case p.Status == http.StatusUnauthorized, p.Status == http.StatusNotFound:

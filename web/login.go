@@ -48,6 +48,9 @@ func (s *Server) login(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.limits.signIns.take(byAddress(s.Client(r))); err != nil {
+		return err
+	}
 	request, location, err := provider.Begin(r.Context(), params)
 	if err != nil {
 		return err
@@ -197,6 +200,7 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, p pending, q url
 		s.Manager.Discard(in)
 		return err
 	}
+	in.Began, in.From = p.request.Started, session.UserContext{UserAgent: r.UserAgent(), Address: s.Client(r)}
 	var previous *session.Ticket
 	var old session.Ticket
 	if len(p.Previous) > 0 && old.UnmarshalBinary(p.Previous) == nil {
@@ -255,7 +259,10 @@ func (a audited) Unwrap() error { return a.error }
 func (s *Server) signInRefused(r *http.Request, p pending, err error) error {
 	reason := oidc.Reason(err)
 	var own *Refusal
-	if reason == "internal" && errors.As(err, &own) {
+	switch {
+	case errors.Is(err, session.ErrSignedOut):
+		reason = errMeanwhile.Code
+	case reason == "internal" && errors.As(err, &own):
 		reason = own.Code
 	}
 	reference := newReference()

@@ -16,8 +16,10 @@ var (
 	errLogoutState = &Refusal{Status: 400, Code: "logout_state", Title: "This sign-out was not begun in this browser. You may close this page."}
 	errNotFound    = &Refusal{Status: 404, Code: "not_found", Title: "There is nothing at this address."}
 	errSignedOut   = &Refusal{Status: 401, Code: "signed_out", Title: "You are not signed in."}
+	errMeanwhile   = &Refusal{Status: 403, Code: "signed_out_meanwhile", Title: "You were signed out while you were signing in. Please sign in again."}
 	errUnavailable = &Refusal{Status: 503, Code: "unavailable", Title: "This does not work at the moment. Please try again shortly."}
 	errStreams     = &Refusal{Status: 429, Code: "too_many_streams", Title: "This session has too many open connections."}
+	errTooMany     = &Refusal{Status: 429, Code: "too_many_requests", Title: "That was too often. Please wait a moment and try again."}
 	errInterrupted = &Refusal{Status: 503, Code: "sign_in_interrupted", Title: "The sign-in could not be completed just now. Please sign in again."}
 	errSignIn      = &Refusal{Status: 502, Code: "sign_in_failed", Title: "The sign-in could not be completed. Please sign in again."}
 	errStepUp      = &Refusal{Status: 401, Code: "step_up_required", Title: "This needs a stronger or a more recent sign-in."}
