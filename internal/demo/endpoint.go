@@ -201,7 +201,7 @@ func (r *Reply) send(w http.ResponseWriter) {
 	for k, v := range r.Header {
 		w.Header()[k] = v
 	}
-	if r.Truncate {
+	if r.Truncate || r.Hang != nil {
 		w.Header().Set("Content-Length", strconv.FormatInt(int64(len(r.Body))+r.Fill+100, 10))
 	}
 	var out io.Writer = w
@@ -221,7 +221,11 @@ func (r *Reply) send(w http.ResponseWriter) {
 			return
 		}
 	}
-	if r.Truncate {
+	if r.Hang != nil {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Hang
+	}
+	if r.Truncate || r.Hang != nil {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}

@@ -62,6 +62,10 @@ type Reply struct {
 
 	// Truncate announces more bytes than are sent and cuts the connection.
 	Truncate bool
+
+	// Hang announces more bytes than are sent and leaves the connection open until
+	// it is closed.
+	Hang <-chan struct{}
 }
 
 // RedirectReply answers with a redirect: 307 makes careless clients send the

@@ -17,6 +17,7 @@ const (
 	metadataTimeout = 10 * time.Second // for one attempt
 	minBackoff      = time.Second      // between attempts while the provider is down
 	maxBackoff      = 5 * time.Second  // so that a healed provider is noticed soon
+	reachTimeout    = 5 * time.Second  // of Reach
 )
 
 // discovery fetches and keeps the metadata: one attempt at a time, started by
@@ -35,7 +36,13 @@ type discovery struct {
 	next     time.Time // no attempt before
 	failures int       // in a row
 	err      error     // of the last attempt
-	inflight chan struct{}
+	inflight *fetching
+}
+
+// fetching is one attempt to get the metadata.
+type fetching struct {
+	done chan struct{} // closed at the end; err is set then
+	err  error         // of the fetch itself: what its outcome led to is another matter
 }
 
 func newDiscovery(cfg *Config, client *http.Client, log *slog.Logger) *discovery {
@@ -65,11 +72,11 @@ func (d *discovery) get(ctx context.Context) (*metadata, error) {
 		}
 		d.start()
 	}
-	done := d.inflight
+	current := d.inflight
 	d.mu.Unlock()
 
 	select {
-	case <-done:
+	case <-current.done:
 	case <-ctx.Done():
 		return nil, unavailable("provider_unreachable", netCause(ctx.Err()))
 	}
@@ -98,13 +105,14 @@ func (d *discovery) unavailable(wait time.Duration) error {
 // start begins an attempt. It belongs to nobody's request: whoever waits may
 // leave, and the timeout ends it. Callers hold d.mu.
 func (d *discovery) start() {
-	done := make(chan struct{})
-	d.inflight = done
+	a := &fetching{done: make(chan struct{})}
+	d.inflight = a
 	go func() {
-		defer close(done)
+		defer close(a.done)
 		ctx, cancel := context.WithTimeout(context.Background(), metadataTimeout)
 		defer cancel()
 		m, err := d.fetch(ctx)
+		a.err = err
 
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -157,6 +165,35 @@ func (d *discovery) settle(m *metadata, err error) {
 func (c *Client) Probe(ctx context.Context) error {
 	_, err := c.meta.get(ctx)
 	return err
+}
+
+// Reach asks the provider for something harmless, its metadata, whatever is
+// known already and however lately it was asked; nil means that it answers.
+// Callers at the same time share one call, which takes five seconds at most. An
+// error, always a *session.Unavailable, changes nothing of what is known, and a
+// document that is not accepted because an endpoint has moved is an answer too.
+func (c *Client) Reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	return c.meta.reach(ctx)
+}
+
+func (d *discovery) reach(ctx context.Context) error {
+	d.mu.Lock()
+	if d.inflight == nil {
+		d.start()
+	}
+	current := d.inflight
+	d.mu.Unlock()
+	select {
+	case <-current.done:
+	case <-ctx.Done():
+		return unavailable("provider_unreachable", netCause(ctx.Err()))
+	}
+	if current.err != nil {
+		return unavailable("provider_unreachable", fmt.Errorf("metadata: %w", current.err))
+	}
+	return nil
 }
 
 // Origins returns the origins that a browser is sent to, as far as they are

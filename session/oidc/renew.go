@@ -20,8 +20,12 @@ import (
 // Which answer means what: invalid_grant with any 4xx status is ErrRefused
 // (RFC 6749 says 400, Auth0 says 403); every other refusal, and every call
 // that never left, is a *session.Unavailable; a call without a whole, usable
-// answer is ErrAmbiguous. Tokens of another issuer or client than ours are
-// never sent: ErrRefused.
+// answer is ErrAmbiguous. So is 504: a gateway gave up waiting for a provider
+// that has the token and may be spending it at this moment (R15). 502 and 503 are
+// what a gateway without a provider behind it answers, and 500 is a provider's
+// own word that it failed: taking every outage for a token that may be spent
+// would cost more sessions than it saves. Tokens of another issuer or client
+// than ours are never sent: ErrRefused.
 func (c *Client) Renew(ctx context.Context, who session.Identity, t session.Tokens) (session.Tokens, error) {
 	if who.Issuer != c.cfg.Issuer || who.ClientID != c.cfg.ClientID {
 		return session.Tokens{}, refuse(session.ErrRefused, "provider_mismatch")
@@ -58,6 +62,9 @@ func (c *Client) renewed(who session.Identity, t session.Tokens, r *reply) (sess
 		code := errorCode(r.body)
 		if code == "invalid_grant" && r.status < 500 && r.status >= 400 && r.status != http.StatusTooManyRequests {
 			return session.Tokens{}, &refusal{kind: session.ErrRefused, reason: code, cause: statusError{r.status, code}}
+		}
+		if r.status == http.StatusGatewayTimeout {
+			return session.Tokens{}, ambiguous("gateway_timeout", statusError{r.status, ""})
 		}
 		return session.Tokens{}, r.passing(code)
 	}

@@ -98,7 +98,10 @@ var refreshEnds = []struct {
 	{"404", reply(404, ``), nil, "request_refused", ""},
 	{"temporarily_unavailable", demo.Fault{Error: "temporarily_unavailable"}, nil, "provider_failed", ""},
 	{"500", reply(500, ``), nil, "provider_failed", ""},
+	{"502", reply(502, ``), nil, "provider_failed", ""},
 	{"503 after it acted", after(503, ``), nil, "provider_failed", ""},
+	{"504", after(504, ``), session.ErrAmbiguous, "gateway_timeout", ""},
+	{"504 that says invalid_grant", reply(504, `{"error":"invalid_grant"}`), session.ErrAmbiguous, "gateway_timeout", ""},
 	{"429", reply(429, ``), nil, "provider_busy", ""},
 	{"302", demo.Fault{Reply: demo.RedirectReply(302, "/login")}, nil, "provider_redirected", ""},
 
