@@ -20,7 +20,8 @@ type readiness struct {
 
 // adminHandler serves the admin listener: /healthz says that the process
 // lives, /readyz whether it should get traffic. A provider that is down does
-// not make it unready: those who are signed in work on.
+// not make it unready: those who are signed in work on. Everything but those
+// two and /metrics asks for the token. This is the whole map.
 func (a *app) adminHandler(draining *atomic.Bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -37,7 +38,31 @@ func (a *app) adminHandler(draining *atomic.Bool) http.Handler {
 		}
 		_ = json.NewEncoder(w).Encode(body)
 	})
-	return localOnly(mux)
+	mux.Handle("GET /metrics", a.metrics.handler())
+	mux.HandleFunc("GET /keys", a.listKeys)
+	return localOnly(a.authorized(mux))
+}
+
+// adminProblem is what the admin listener says when it refuses or fails: a
+// problem of RFC 9457. Detail is for the operator, and may name files.
+type adminProblem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Detail string `json:"detail,omitempty"`
+}
+
+func answerProblem(w http.ResponseWriter, p adminProblem) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}
+
+// adminFailed answers a request that the token allowed and that went wrong.
+func adminFailed(w http.ResponseWriter, err error) {
+	answerProblem(w, adminProblem{
+		Status: http.StatusInternalServerError, Code: "internal", Title: "It did not work", Detail: err.Error(),
+	})
 }
 
 func (a *app) readiness(ctx context.Context, draining bool) readiness {

@@ -12,7 +12,13 @@ import (
 // to no page in a browser on it (G18).
 func TestAdmin(t *testing.T) {
 	s := newSite(t, demo.ProviderConfig{})
-	s.serve()
+	p := s.serve()
+	token := s.token()
+	bearer := func(value string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set("Authorization", value) }
+	}
+	authorized := bearer("Bearer " + token)
+	also := func(a, b func(*http.Request)) func(*http.Request) { return func(r *http.Request) { a(r); b(r) } }
 	tests := []struct {
 		name, path string
 		edit       func(*http.Request)
@@ -21,8 +27,19 @@ func TestAdmin(t *testing.T) {
 	}{
 		{"health", "/healthz", nil, 200, "ok\n"},
 		{"readiness", "/readyz", nil, 200, `{"status":"ready","store":"ok","providers":{"main":"ok"}}` + "\n"},
-		{"nothing else", "/", nil, 404, ""},
-		{"no sessions", "/bff/user", nil, 404, ""},
+		{"nothing else", "/", authorized, 404, ""},
+		{"no sessions", "/bff/user", authorized, 404, ""},
+		{"whether there is anything else", "/nothing", nil, 401, `{"title":`},
+		{"keys without a token", "/keys", nil, 401, `{"title":`},
+		{"keys", "/keys", authorized, 200, `{"absolute":`},
+		{"another token", "/keys", bearer("Bearer " + strings.Repeat("A", 43)), 401, `{"title":`},
+		{"an empty token", "/keys", bearer("Bearer "), 401, ""},
+		{"another scheme", "/keys", bearer("Basic " + token), 401, ""},
+		{"a scheme in another case", "/keys", bearer("bearer " + token), 200, ""},
+		{"the token and more", "/keys", bearer("Bearer " + token + "A"), 401, ""},
+		{"another site with the token", "/keys", also(authorized, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }), 403, "refused"},
+		{"a rebound name with the token", "/keys", also(authorized, func(r *http.Request) { r.Host = "evil.example" }), 403, "refused"},
+		{"a path like an open one", "/healthz/", nil, 401, ""},
 		{"by localhost", "/healthz", func(r *http.Request) { r.Host = "localhost:1" }, 200, ""},
 		{"by IPv6", "/healthz", func(r *http.Request) { r.Host = "[::1]:9090" }, 200, ""},
 		{"rebound name", "/healthz", func(r *http.Request) { r.Host = "evil.example" }, 403, "refused"},
@@ -40,8 +57,11 @@ func TestAdmin(t *testing.T) {
 			}
 		})
 	}
+	if text := p.stderr.String(); strings.Contains(text, token) || !strings.Contains(text, `"code":"admin_token"`) {
+		t.Errorf("the log holds the token, or no audit line of the refusals:\n%s", text)
+	}
 	// The public listener has none of it.
-	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/"} {
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/keys", "/debug/pprof/"} {
 		if status, body := s.user().send("GET", path); status != http.StatusNotFound || strings.Contains(body, "ready") {
 			t.Errorf("the public listener answers %s with %d", path, status)
 		}

@@ -40,6 +40,7 @@ var keepers = map[string]string{
 	"golang.org/x/oauth2":             "session/oidc",
 	"github.com/goccy/go-yaml":        "cmd/cloakroom",
 	"github.com/alecthomas/kong":      "cmd/cloakroom",
+	"github.com/prometheus":           "cmd/cloakroom",
 }
 
 // otherSides may be imported by any test: a real store, a real

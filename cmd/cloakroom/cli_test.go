@@ -22,7 +22,7 @@ func TestCommandLine(t *testing.T) {
 		{"a command's help", []string{"check", "--help"}, 0, "--config", ""},
 		{"version", []string{"version"}, 0, "cloakroom v1.2.3-test", ""},
 		{"a misspelt command", []string{"chekc"}, 2, "", `did you mean "check"?`},
-		{"half a command", []string{"keys"}, 2, "", "expected \"new\"\nhint: cloakroom keys --help says more"},
+		{"half a command", []string{"keys"}, 2, "", "expected one of \"new\", \"list\"\nhint: cloakroom keys --help says more"},
 		{"an unknown flag", []string{"check", "--confg", "x"}, 2, "", "unknown flag"},
 		{"a flag without its value", []string{"check", "--config"}, 2, "", "--config"},
 		{"too much", []string{"version", "now"}, 2, "", "unexpected argument now"},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -36,29 +37,34 @@ func LoadConfig(file string, env func(string) (string, bool)) (*Config, Problems
 	return ParseConfig(file, data, env)
 }
 
-// loadAdminListen reads admin.listen alone, so that a health check works where
-// the secrets of the service are not: what else is wrong in file is nothing to
-// it. The error is a [Problems].
-func loadAdminListen(file string, env func(string) (string, bool)) (string, error) {
+// loadLocal reads what commands on this machine need of file: the options at
+// the given keys, with everything under them. They work where the secrets of
+// the service are not, and what else is wrong in file is nothing to them. The
+// error is a [Problems].
+func loadLocal(file string, env func(string) (string, bool), keys ...string) (*Config, error) {
 	data, err := readLimited(file, maxConfig)
 	if err != nil {
-		return "", Problems{{File: file, Text: err.Error() + "; name another with --config, or the listener with --address", Outside: true}}
+		return nil, Problems{{File: file, Text: err.Error() + "; name another with --config", Outside: true}}
 	}
 	d := newDecoder(file, env)
 	cfg := DefaultConfig()
 	if body := d.parse(data); body != nil && d.isMapping(body) {
 		d.decode(body, option{value: reflect.ValueOf(cfg).Elem()})
+		resolvePaths(reflect.ValueOf(cfg).Elem(), filepath.Dir(file))
+		cfg.at = d.at
 	}
 	var errs Problems
 	for _, p := range d.sorted().Errors() {
-		if p.Key == "" || p.Key == "admin" || p.Key == "admin.listen" {
+		if p.Key == "" || slices.ContainsFunc(keys, func(key string) bool {
+			return p.Key == key || strings.HasPrefix(p.Key, key+".") || strings.HasPrefix(key, p.Key+".")
+		}) {
 			errs = append(errs, p)
 		}
 	}
 	if len(errs) > 0 {
-		return "", errs
+		return nil, errs
 	}
-	return cfg.Admin.Listen, nil
+	return cfg, nil
 }
 
 func newDecoder(file string, env func(string) (string, bool)) *decoder {

@@ -184,7 +184,8 @@ func startAPI(cfg demo.APIConfig) (*http.Server, string, error) {
 // config is the configuration that an operator would write for the demo.
 func (d *demoCmd) config(dir, app, issuer, api string) *Config {
 	cfg := DefaultConfig()
-	cfg.Listen, cfg.Admin.Listen = d.Listen, "127.0.0.1:0"
+	cfg.Listen = d.Listen
+	cfg.Admin = Admin{Listen: "127.0.0.1:0", TokenFile: filepath.Join(dir, "admin-token")}
 	cfg.PublicURL = mustURL(app)
 	cfg.KeysFile, cfg.Admin.TokenFile = filepath.Join(dir, "keys"), filepath.Join(dir, "admin-token")
 	cfg.Store.Bolt.Path = filepath.Join(dir, "sessions.db")

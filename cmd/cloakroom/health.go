@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 )
@@ -19,10 +18,11 @@ type healthCmd struct {
 func (h *healthCmd) Run(env *environment) error {
 	address := h.Address
 	if address == "" {
-		var err error
-		if address, err = loadAdminListen(h.Config, env.getenv); err != nil {
+		cfg, err := loadLocal(h.Config, env.getenv, "admin.listen")
+		if err != nil {
 			return err
 		}
+		address = cfg.Admin.Listen
 	}
 	if host, err := hostOf(address); err != nil || host == "" {
 		return hinted{errors.New("the address must be host:port"), "for example --address 127.0.0.1:9090"}
@@ -36,21 +36,12 @@ func (h *healthCmd) Run(env *environment) error {
 	return nil
 }
 
-// askHealth never leaves this machine's own network: no proxy from the
-// environment, no redirect.
 func askHealth(ctx context.Context, address string) error {
-	client := &http.Client{
-		Transport: &http.Transport{
-			Proxy: nil, DisableKeepAlives: true,
-			DialContext: (&net.Dialer{}).DialContext,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/healthz", nil)
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
+	resp, err := adminHTTP().Do(req)
 	if err != nil {
 		return fmt.Errorf("no answer: %w", err)
 	}

@@ -20,6 +20,7 @@ func inspect(cfg *Config, now time.Time) Problems {
 	c := &complaints{at: cfg.at}
 	c.keysFile(cfg)
 	c.storeFile(cfg.Store.Bolt.Path)
+	c.adminToken(cfg.Admin.TokenFile)
 	if cfg.TLS.Enabled() {
 		c.certificate(cfg, now)
 	}
@@ -61,6 +62,19 @@ func (c *complaints) storeFile(file string) {
 		}
 		_ = f.Close()
 		c.writableFor(key, file)
+	}
+}
+
+func (c *complaints) adminToken(file string) {
+	const key = "admin.token_file"
+	_, err := readAdminToken(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		c.writableFor(key, file) // the first start makes it
+	case err != nil:
+		c.unreadable(key, file, err)
+	default:
+		c.privateFile(key, file)
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 type keysCmd struct {
-	New keysNewCmd `cmd:"" help:"Print a new server key, or put it first in a key file."`
+	New  keysNewCmd  `cmd:"" help:"Print a new server key, or put it first in a key file."`
+	List keysListCmd `cmd:"" help:"Show what each server key still seals, and when it may go."`
 }
 
 type keysNewCmd struct {
@@ -31,8 +32,8 @@ func (k *keysNewCmd) Run(env *environment) error {
 		env.note("made %s with its first key", k.File)
 		return nil
 	}
-	env.note("added; %d keys now, the new one first. Restart Cloakroom to use it.", count)
-	env.note("Keep the older keys until session.absolute has passed since the restart.")
+	env.note("added; %d keys now, the new one first. A running Cloakroom picks it up by itself within seconds, or at SIGHUP.", count)
+	env.note("Keep the older keys until they may go: cloakroom keys list says when.")
 	return nil
 }
 
@@ -72,7 +73,7 @@ func replaceFile(file string, content []byte) error {
 	temporary := file + ".new"
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return hinted{err, "another cloakroom keys new is at work, or was cut off: remove that file then"}
+		return hinted{err, "another cloakroom is writing the file, or was cut off: remove that file then"}
 	}
 	if err != nil {
 		return err

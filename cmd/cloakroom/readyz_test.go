@@ -20,6 +20,7 @@ func TestReadyWithoutStore(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.PublicURL = mustURL("https://app.example.com")
 	cfg.KeysFile, cfg.Store.Bolt.Path = filepath.Join(dir, "keys"), filepath.Join(dir, "sessions.db")
+	cfg.Admin.TokenFile = filepath.Join(dir, "admin-token")
 	a, err := wire(cfg, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +20,9 @@ type serveCmd struct{ configFlag }
 
 // Run serves until the environment's context ends.
 func (c *serveCmd) Run(env *environment) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	cfg, warnings, err := LoadConfig(c.Config, env.getenv)
 	for _, w := range warnings {
 		env.note("%v", w)
@@ -38,6 +45,7 @@ func (c *serveCmd) Run(env *environment) error {
 	if cfg.PublicURL.Scheme == "http" {
 		log.Warn("public_url is http: cookies have neither Secure nor the prefix __Host-; for this machine only")
 	}
+	a.hup = hup
 	return a.serve(env.ctx)
 }
 
@@ -94,8 +102,13 @@ func (a *app) serveOn(ctx context.Context, l listeners) error {
 		MaxHeaderBytes: 16 << 10, ErrorLog: errorLog,
 	}
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
-	upkeepDone := make(chan struct{})
-	go func() { a.manager.Run(upkeep); close(upkeepDone) }()
+	var running sync.WaitGroup
+	running.Go(func() { a.manager.Run(upkeep) })
+	running.Go(func() {
+		tick := time.NewTicker(lookEvery)
+		defer tick.Stop()
+		a.watchKeys(a.keyIDs).run(upkeep, tick.C, a.hup)
+	})
 	a.warm(ctx)
 
 	failed := make(chan error, 2)
@@ -110,7 +123,7 @@ func (a *app) serveOn(ctx context.Context, l listeners) error {
 	case err = <-failed:
 	}
 	draining.Store(true)
-	return errors.Join(err, a.drain(public, admin, func() { stopUpkeep(); <-upkeepDone }))
+	return errors.Join(err, a.drain(public, admin, func() { stopUpkeep(); running.Wait() }))
 }
 
 // drain ends what runs, in the order in which nothing is lost: no new

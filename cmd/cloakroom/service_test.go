@@ -206,6 +206,9 @@ func (p *process) checkLeaks() {
 	if strings.Contains(text, canary) {
 		p.Error("it printed the client secret")
 	}
+	if token, err := os.ReadFile(p.file("data/admin-token")); err == nil && strings.Contains(text, strings.TrimSpace(string(token))) {
+		p.Error("it printed the admin token")
+	}
 }
 
 // user is somebody with a browser.
@@ -306,6 +309,16 @@ func (s *site) ask(path string, edit func(*http.Request)) (int, string) {
 		s.Fatal(err)
 	}
 	return res.StatusCode, string(body)
+}
+
+// token is the admin listener's.
+func (s *site) token() string {
+	s.Helper()
+	b, err := os.ReadFile(s.file("data/admin-token"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
 }
 
 // file is a path in the site's folder.

@@ -29,6 +29,11 @@ type app struct {
 	proxy   *proxy.Proxy
 	web     *web.Server
 	root    *os.Root // of the application's files; nil if there are none on disk
+
+	token   session.Secret // of the admin listener
+	metrics *metrics
+	keyIDs  []string         // of the keys it was wired with, newest first
+	hup     <-chan os.Signal // asks to read the keys again; nil: nobody does
 }
 
 // wire makes an app of cfg. spa replaces the files of cfg.SPA.Dir unless it is
@@ -38,7 +43,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &app{cfg: cfg, log: log}
+	a := &app{cfg: cfg, log: log, metrics: newMetrics(providerNames(cfg)), keyIDs: keys.IDs()}
 	if a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path}); err != nil {
 		return nil, err
 	}
@@ -47,6 +52,9 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 			err = errors.Join(err, a.closeFiles())
 		}
 	}()
+	if a.token, err = openAdminToken(cfg.Admin.TokenFile); err != nil {
+		return nil, fmt.Errorf("admin.token_file: %w", err)
+	}
 	providers, err := a.providers()
 	if err != nil {
 		return nil, err
@@ -58,13 +66,14 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 			RenewBefore: cfg.Session.RenewBefore, RenewTimeout: cfg.Session.RenewTimeout,
 			RotateEvery: cfg.Session.RotateEvery, PerUser: cfg.Session.MaxPerUser, Streams: cfg.Limits.StreamsPerSession,
 		},
-		Bind: session.Bind(cfg.Session.Bind),
+		Bind: session.Bind(cfg.Session.Bind), Metrics: a.metrics,
 	})
 	if err := a.manager.Unlock(context.Background()); errors.Is(err, session.ErrWrongKeys) {
 		return nil, wrongKeys(cfg)
 	} else if err != nil {
 		return nil, err
 	}
+	a.metrics.watchStore(a.manager.Ready)
 	if spa == nil && cfg.SPA.Dir != "" {
 		if a.root, err = os.OpenRoot(cfg.SPA.Dir); err != nil {
 			return nil, fmt.Errorf("spa.dir: %w", err)
@@ -78,7 +87,11 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		},
 		LoginFrom: web.LoginFrom(cfg.LoginFrom), Manager: a.manager, Providers: providers,
 		Route: func(r *http.Request) (session.Demand, http.Handler) { return a.proxy.Route(r) },
-		SPA:   spa, CSP: cfg.SPA.CSP, ClientIP: web.TrustedProxies(cfg.TrustedProxies), Log: log,
+		SPA:   spa, CSP: cfg.SPA.CSP, Client: web.TrustedProxies(cfg.TrustedProxies), Log: log,
+		Rates: web.Rates{
+			SignIns: cfg.Limits.Rates.SignIns, Callbacks: cfg.Limits.Rates.Callbacks,
+			Renewals: cfg.Limits.Rates.Renewals, RefusedTickets: cfg.Limits.Rates.RefusedTickets,
+		},
 	})
 	a.proxy, err = proxy.New(proxy.Options{
 		Routes: proxyRoutes(cfg), PublicURL: cfg.PublicURL, OwnCookie: a.web.OwnCookie,

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// scrapeTimeout bounds what a scrape waits for the store.
+const scrapeTimeout = 2 * time.Second
+
+// metrics counts for GET /metrics. Its labels are providers of the
+// configuration and words from the source: nothing of a user, a session or a
+// request (N8). It implements [session.Metrics].
+type metrics struct {
+	registry  *prometheus.Registry
+	providers []string
+
+	renewals, rotations, reuse, begun, ended *prometheus.CounterVec
+	renewalSeconds                           *prometheus.HistogramVec
+	breaker                                  *prometheus.GaugeVec
+	keysValid                                prometheus.Gauge
+
+	pending atomic.Int64 // revocations
+	oldest  atomic.Int64 // of them, in ms since 1970; 0: there is none
+}
+
+// elsewhere stands for a provider that is not configured any more: what a
+// record says must not make new series.
+const elsewhere = "unconfigured"
+
+// newMetrics returns metrics for these providers. What is rare is there from the
+// start with 0: an alert on its increase would miss the first one.
+func newMetrics(providers []string) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), providers: providers}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "cloakroom", Name: name, Help: help}, labels)
+		m.registry.MustRegister(c)
+		return c
+	}
+	m.renewals = counter("renewals_total",
+		"Token renewals by outcome. refused and identity end a session: many at once mean trouble with the provider. "+
+			"unknown and unavailable: look at the provider and the way there.", "provider", "outcome")
+	m.rotations = counter("refresh_rotations_total",
+		"Renewals that brought another refresh token, or not. If all are false, refresh_reuse may say mode: unlimited.",
+		"provider", "rotated")
+	m.reuse = counter("refresh_reuse_total",
+		"Refresh tokens that had to be sent a second time, and whether the provider took them. Compare with refresh_reuse in the configuration.",
+		"provider", "honoured")
+	m.begun = counter("sessions_begun_total", "Sign-ins that became sessions.", "provider")
+	m.ended = counter("sessions_ended_total",
+		"Ended sessions by reason. ticket_replayed is a stolen ticket: look for the audit events session_ended.", "provider", "reason")
+	m.renewalSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "cloakroom", Name: "renewal_seconds",
+		Help:    "How long calls to the token endpoint took. Near token_timeout, users wait and renewals are lost.",
+		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30},
+	}, []string{"provider"})
+	m.breaker = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: "cloakroom", Name: "breaker_open",
+		Help: "1 while renewals at the provider are held back because it fails. Users lose service as their access tokens run out.",
+	}, []string{"provider"})
+	m.registry.MustRegister(m.renewalSeconds, m.breaker,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.gauges()
+	m.zero()
+	return m
+}
+
+// gauges registers what has no provider.
+func (m *metrics) gauges() {
+	gauge := func(name, help string, read func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "cloakroom", Name: name, Help: help}, read))
+	}
+	gauge("revocations_pending", "Tokens of ended sessions that the provider was not yet told to revoke, at most 1000. Growing: look at the provider.",
+		func() float64 { return float64(m.pending.Load()) })
+	gauge("revocations_oldest_seconds", "Age of the oldest pending revocation. Hours: those tokens are still good at the provider.",
+		func() float64 {
+			if ms := m.oldest.Load(); ms != 0 {
+				return max(0, time.Since(time.UnixMilli(ms)).Seconds())
+			}
+			return 0
+		})
+	m.keysValid = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "cloakroom", Name: "keys_file_valid",
+		Help: "0 while keys_file can't be used as it is now. The keys read before serve on, but a restart would fail: mend the file.",
+	})
+	m.keysValid.Set(1)
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "cloakroom", Name: "build_info", Help: "Always 1. The labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": version(), "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.keysValid, build)
+}
+
+// zero makes the series of every provider.
+func (m *metrics) zero() {
+	for _, p := range m.providers {
+		for _, outcome := range []string{session.OutcomeRenewed, session.OutcomeRefused, session.OutcomeIdentity, session.OutcomeUnknown, session.OutcomeUnavailable} {
+			m.renewals.WithLabelValues(p, outcome)
+		}
+		for _, reason := range []string{session.ReasonReplay, session.ReasonOwnCrash, session.ReasonRefused, session.ReasonIdentity} {
+			m.ended.WithLabelValues(p, reason)
+		}
+		for _, yes := range []string{"true", "false"} {
+			m.rotations.WithLabelValues(p, yes)
+			m.reuse.WithLabelValues(p, yes)
+		}
+		m.begun.WithLabelValues(p)
+		m.breaker.WithLabelValues(p)
+		m.renewalSeconds.WithLabelValues(p)
+	}
+}
+
+// watchStore adds whether the store takes writes, as ready says.
+func (m *metrics) watchStore(ready func(context.Context) error) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "cloakroom", Name: "store_ready",
+		Help: "0 while the store takes no writes: nobody can sign in, and renewals wait. /readyz says why.",
+	}, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+		defer cancel()
+		if ready(ctx) != nil {
+			return 0
+		}
+		return 1
+	}))
+}
+
+// handler answers GET /metrics.
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+func (m *metrics) provider(name string) string {
+	if slices.Contains(m.providers, name) {
+		return name
+	}
+	return elsewhere
+}
+
+// Renewal implements session.Metrics.
+func (m *metrics) Renewal(provider, outcome string, took time.Duration) {
+	m.renewals.WithLabelValues(m.provider(provider), outcome).Inc()
+	m.renewalSeconds.WithLabelValues(m.provider(provider)).Observe(took.Seconds())
+}
+
+// Rotation implements session.Metrics.
+func (m *metrics) Rotation(provider string, rotated bool) {
+	m.rotations.WithLabelValues(m.provider(provider), strconv.FormatBool(rotated)).Inc()
+}
+
+// Reuse implements session.Metrics.
+func (m *metrics) Reuse(provider string, honoured bool) {
+	m.reuse.WithLabelValues(m.provider(provider), strconv.FormatBool(honoured)).Inc()
+}
+
+// Breaker implements session.Metrics.
+func (m *metrics) Breaker(provider string, open bool) {
+	value := 0.0
+	if open {
+		value = 1
+	}
+	m.breaker.WithLabelValues(m.provider(provider)).Set(value)
+}
+
+// Began implements session.Metrics.
+func (m *metrics) Began(provider string) { m.begun.WithLabelValues(m.provider(provider)).Inc() }
+
+// Ended implements session.Metrics.
+func (m *metrics) Ended(provider, reason string) {
+	m.ended.WithLabelValues(m.provider(provider), reason).Inc()
+}
+
+// Revocations implements session.Metrics.
+func (m *metrics) Revocations(pending int, oldest time.Time) {
+	m.pending.Store(int64(pending))
+	if oldest.IsZero() {
+		m.oldest.Store(0)
+		return
+	}
+	m.oldest.Store(oldest.UnixMilli())
+}
+
+// providerNames are the names in the configuration.
+func providerNames(cfg *Config) []string {
+	var names []string
+	for _, p := range cfg.Providers {
+		names = append(names, p.Name)
+	}
+	return names
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// lookEvery is how often the key file is looked at.
+const lookEvery = 2 * time.Second
+
+// keyWatch keeps the keys of a running server those of the key file. It is for
+// one goroutine.
+type keyWatch struct {
+	app   *app
+	ids   []string    // of the keys in use, newest first
+	done  os.FileInfo // the file as it was when last read; nil: never, or not there
+	seen  os.FileInfo // as it was at the last look
+	wrong string      // what was reported last; empty: the file is good
+}
+
+// watchKeys returns a watch for a server that was just wired with ids.
+func (a *app) watchKeys(ids []string) *keyWatch { return &keyWatch{app: a, ids: ids} }
+
+// run looks at the file at each tick, and reads it at each SIGHUP, until ctx
+// ends.
+func (w *keyWatch) run(ctx context.Context, tick <-chan time.Time, hup <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+			w.look(ctx)
+		case <-hup:
+			w.app.log.Info("SIGHUP: reading the keys again; every other option needs a restart")
+			w.wrong = "" // whoever asks is told again
+			w.read(ctx)
+		}
+	}
+}
+
+// look reads the file if it has changed, once it has stayed the same from one
+// look to the next: an editor may write it in pieces, and half a key file is a
+// valid one that lacks keys.
+func (w *keyWatch) look(ctx context.Context) {
+	info, err := os.Stat(w.app.cfg.KeysFile)
+	if err != nil {
+		info = nil
+	}
+	settled := sameFile(info, w.seen)
+	w.seen = info
+	if settled && (info == nil && w.wrong == "" || !sameFile(info, w.done)) {
+		w.read(ctx)
+	}
+}
+
+func sameFile(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// read makes the keys in the file those of the server. A file that can't be used
+// changes nothing, and is reported once.
+func (w *keyWatch) read(ctx context.Context) {
+	// Taken before reading: a change after it is found at the next look.
+	w.done, _ = os.Stat(w.app.cfg.KeysFile)
+	if err := w.apply(ctx); err != nil {
+		w.app.metrics.keysValid.Set(0)
+		if err.Error() != w.wrong {
+			w.wrong = err.Error()
+			w.app.log.Error("keys_file can't be used as it is now; the keys read before serve on, but a restart would fail", "error", err)
+		}
+		var passing *session.Unavailable
+		if errors.As(err, &passing) {
+			w.done = nil // the next look tries again
+		}
+		return
+	}
+	w.wrong = ""
+	w.app.metrics.keysValid.Set(1)
+}
+
+func (w *keyWatch) apply(ctx context.Context) error {
+	ring, err := readKeyring(w.app.cfg.KeysFile)
+	if err != nil {
+		return err
+	}
+	ids := ring.IDs()
+	if slices.Equal(ids, w.ids) {
+		return nil
+	}
+	// The sessions go first: they refuse a ring that would end them all.
+	err = w.app.manager.SetKeys(ctx, ring)
+	if errors.Is(err, session.ErrWrongKeys) {
+		return fmt.Errorf("the key that seals now (%s) is missing; put it back, and new keys before it", shortID(w.ids[0]))
+	}
+	if err != nil {
+		return err
+	}
+	w.app.web.SetKeys(ring)
+	old := w.ids
+	w.ids = ids
+	session.Audit(ctx, w.app.log, session.EventKeys, slog.Int("keys", len(ids)),
+		slog.Int("added", len(missingFrom(old, ids))), slog.Int("removed", len(missingFrom(ids, old))),
+		slog.String("seals", shortID(ids[0])))
+	return nil
+}
+
+// missingFrom returns those of all that are not in some.
+func missingFrom(some, all []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(id string) bool { return slices.Contains(some, id) })
+}
+
+// shortID is how a key is named to people.
+func shortID(id string) string { return id[:min(8, len(id))] }
