@@ -62,7 +62,8 @@ func (s *Session) From(c UserContext) error {
 		s.m.end(s, ReasonContext, attrs...)
 		return ErrNotFound
 	}
-	s.lastFrom.Store(&c)
+	kept := c // c itself stays off the heap: this is asked for every call
+	s.lastFrom.Store(&kept)
 	if changed != "" && s.newOrigin(now) {
 		s.m.audit(EventContext, s.key, s.who, attrs...)
 	}

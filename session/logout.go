@@ -19,7 +19,7 @@ const fenceFor = 30 * time.Minute
 type Logout struct {
 	Provider string    // its name in the configuration
 	Subject  string    // sub; with an empty SID, all sessions of that user
-	SID      string    // sid: that session alone
+	SID      string    // sid: that session alone, and those of Subject that have no sid
 	ID       string    // jti: the same one counts once; empty: it has none
 	IDUntil  time.Time // when ID may be forgotten: no later message with it would be accepted
 	Reason   string    // ReasonBackchannel or ReasonFrontchannel
@@ -43,6 +43,10 @@ func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
 	keys := m.keys.Load()
 	if l.SID != "" {
 		b.Under = keys.index("sid", p.Issuer, l.SID)
+		var err error
+		if b.Keys, err = m.withoutSID(ctx, p.Issuer, l.Subject); err != nil {
+			return 0, &Unavailable{Err: fmt.Errorf("logout: %w", err)}
+		}
 	} else {
 		b.Under = keys.index("sub", p.Issuer, l.Subject)
 	}
@@ -63,6 +67,31 @@ func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
 		m.endBuried(k, who, l.Reason)
 	}
 	return len(buried), nil
+}
+
+// withoutSID returns the sessions of a user that have no sid: a logout by sid
+// that names the user too means them as well, since nobody can tell that it does
+// not.
+func (m *Manager) withoutSID(ctx context.Context, issuer, subject string) (keys []Key, err error) {
+	if subject == "" {
+		return nil, nil
+	}
+	for _, ix := range m.keys.Load().index("sub", issuer, subject) {
+		found, err := m.store.Find(ctx, ix)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range found {
+			record, err := m.store.Load(ctx, k)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return nil, err
+			}
+			if h, err := m.openHead(k, record.Head); err == nil && h.SID == "" {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys, nil
 }
 
 // endBuried ends in memory what the store has buried.
