@@ -76,20 +76,31 @@ func (m *Manager) withoutSID(ctx context.Context, issuer, subject string) (keys 
 	if subject == "" {
 		return nil, nil
 	}
+	found, err := m.sessionsOf(ctx, issuer, subject)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range found {
+		record, err := m.store.Load(ctx, k)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if h, err := m.openHead(k, record.Head); err == nil && h.SID == "" {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+// sessionsOf returns the keys of a user's live sessions, under whichever server
+// key they were filed.
+func (m *Manager) sessionsOf(ctx context.Context, issuer, subject string) (keys []Key, err error) {
 	for _, ix := range m.keys.Load().index("sub", issuer, subject) {
 		found, err := m.store.Find(ctx, ix)
 		if err != nil {
 			return nil, err
 		}
-		for _, k := range found {
-			record, err := m.store.Load(ctx, k)
-			if err != nil && !errors.Is(err, ErrNotFound) {
-				return nil, err
-			}
-			if h, err := m.openHead(k, record.Head); err == nil && h.SID == "" {
-				keys = append(keys, k)
-			}
-		}
+		keys = append(keys, found...)
 	}
 	return keys, nil
 }
@@ -154,16 +165,14 @@ func (m *Manager) capUser(ctx context.Context, who Identity) {
 		started time.Time
 	}
 	var all []aged
-	for _, ix := range m.keys.Load().index("sub", who.Issuer, who.Subject) {
-		found, err := m.store.Find(ctx, ix)
-		if err != nil {
-			m.log.Error("the sessions of a user can't be counted", "provider", who.Provider, "error", err)
-			return
-		}
-		for _, k := range found {
-			if started, ok := m.startOf(ctx, k); ok {
-				all = append(all, aged{k, started})
-			}
+	found, err := m.sessionsOf(ctx, who.Issuer, who.Subject)
+	if err != nil {
+		m.log.Error("the sessions of a user can't be counted", "provider", who.Provider, "error", err)
+		return
+	}
+	for _, k := range found {
+		if started, ok := m.startOf(ctx, k); ok {
+			all = append(all, aged{k, started})
 		}
 	}
 	slices.SortFunc(all, func(a, b aged) int {
