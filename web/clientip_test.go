@@ -36,11 +36,12 @@ func TestTrustedProxies(t *testing.T) {
 		{"with a port", ours, "10.0.0.1:1234", []string{"198.51.100.9:5678"}, "198.51.100.9"},
 		{"IPv6 with a port", ours, "10.0.0.1:1234", []string{"[2001:db8::9]:5678"}, "2001:db8::9"},
 		{"no port", nil, "192.0.2.7", nil, "192.0.2.7"},
+		{"no address", ours, "@", []string{"198.51.100.9"}, "invalid IP"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &http.Request{RemoteAddr: tt.peer, Header: http.Header{"X-Forwarded-For": tt.header}}
-			if got := web.TrustedProxies(tt.trusted)(r); got != tt.want {
+			if got := web.TrustedProxies(tt.trusted)(r).String(); got != tt.want {
 				t.Errorf("client = %q, want %q", got, tt.want)
 			}
 		})

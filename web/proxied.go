@@ -19,13 +19,16 @@ func (s *Server) proxied(w http.ResponseWriter, r *http.Request, d session.Deman
 		route.ServeHTTP(w, r)
 		return nil
 	}
-	current, err := s.resume(r)
+	current, t, err := s.resume(r)
 	switch {
 	case err == nil:
 		if d.Activity && isActivity(r) {
 			current.Touch()
 		}
 		r = r.WithContext(session.NewContext(r.Context(), current))
+		if !isWebSocket(r) && current.Due(t) {
+			w = &reissuing{ResponseWriter: w, s: s, session: current, ticket: t}
+		}
 	case !errors.Is(err, session.ErrNotFound):
 		return err
 	case d.Auth == session.AuthOptional:

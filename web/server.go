@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strings"
@@ -28,7 +30,7 @@ type Provider struct {
 }
 
 // Config is what a Server is made from. All of it is required but SPA, CSP,
-// ClientIP and Now.
+// Client, Rates and Now.
 type Config struct {
 	PublicURL *url.URL // the origin browsers use: scheme and host, nothing else
 	BasePath  string   // of our endpoints, without a slash at its end
@@ -46,9 +48,10 @@ type Config struct {
 	SPA fs.FS  // the application's files; nil: there are none
 	CSP string // Content-Security-Policy of its documents; empty: a strict one
 
-	ClientIP func(*http.Request) string // nil: the peer's address
-	Log      *slog.Logger
-	Now      func() time.Time // nil: time.Now
+	Client func(*http.Request) netip.Addr // nil: the peer's address
+	Rates  Rates                          // zero: no limits
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
 }
 
 // LoginFrom says which sites may send a browser to sign in here.
@@ -69,6 +72,7 @@ type Server struct {
 	base    string
 	secure  bool
 	cookies *cookies
+	limits  allowances
 	echo    *echo.Echo
 	files   *files
 	log     *slog.Logger
@@ -79,14 +83,15 @@ func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.ClientIP == nil {
-		c.ClientIP = TrustedProxies(nil)
+	if c.Client == nil {
+		c.Client = TrustedProxies(nil)
 	}
 	secure := c.PublicURL.Scheme == "https"
 	s := &Server{
 		Config: c, base: c.BasePath, secure: secure, log: c.Log,
 		origin: c.PublicURL.Scheme + "://" + canonicalHost(c.PublicURL.Host, secure),
 		host:   canonicalHost(c.PublicURL.Host, secure), cookies: newCookies(c.Cookie, c.Keys, secure),
+		limits: newAllowances(c.Rates, c.Now),
 	}
 	if c.SPA != nil {
 		s.files = &files{fs: c.SPA}
@@ -102,8 +107,8 @@ func (s *Server) endpoints() *echo.Echo {
 
 	b := e.Group(s.base)
 	b.GET("/login", s.login)
-	b.GET("/callback", s.callback)
-	b.GET("/callback/:provider", s.callback)
+	b.GET("/callback", s.callback, s.limited)
+	b.GET("/callback/:provider", s.callback, s.limited)
 	b.GET("/logout/callback", s.logoutCallback)
 	b.GET("/jwks", s.jwks)
 
@@ -198,13 +203,25 @@ func canonicalHost(host string, secure bool) string {
 	return strings.TrimSuffix(host, ":80")
 }
 
-// resume returns the session whose ticket r presents.
-func (s *Server) resume(r *http.Request) (*session.Session, error) {
+// resume returns the session whose ticket r presents, and that ticket. The
+// session hears where the request came from, and may end because of it (E17).
+func (s *Server) resume(r *http.Request) (*session.Session, session.Ticket, error) {
 	t, ok := s.cookies.readTicket(r)
 	if !ok {
-		return nil, session.ErrNotFound
+		return nil, t, session.ErrNotFound // nothing was asked of the store
 	}
-	return s.Manager.Resume(r.Context(), t)
+	client := s.Client(r)
+	if err := s.mayOpen(t, byAddress(client)); err != nil {
+		return nil, t, err
+	}
+	current, err := s.Manager.Resume(r.Context(), t)
+	if err == nil {
+		err = current.From(session.UserContext{UserAgent: r.UserAgent(), Address: client})
+	}
+	if errors.Is(err, session.ErrNotFound) {
+		s.limits.refusedTickets.count(byAddress(client))
+	}
+	return current, t, err
 }
 
 // newReference returns a random name for one answer, which is also in the log.

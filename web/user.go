@@ -35,7 +35,7 @@ type sessionAnswer struct {
 
 // user answers GET /bff/user: what the browser may know of the user.
 func (s *Server) user(c echo.Context) error {
-	current, err := s.resume(c.Request())
+	current, err := s.presented(c)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (s *Server) user(c echo.Context) error {
 // session answers GET /bff/session: how long is left. It never extends
 // anything, and being signed out is an answer, not an error.
 func (s *Server) session(c echo.Context) error {
-	current, err := s.resume(c.Request())
+	current, err := s.presented(c)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return c.JSON(http.StatusOK, sessionAnswer{LoginURL: s.base + "/login"})
@@ -76,8 +76,11 @@ func (s *Server) session(c echo.Context) error {
 // renew answers POST /bff/session/renew: the user is there, and wants a fresh
 // access token.
 func (s *Server) renew(c echo.Context) error {
-	current, err := s.resume(c.Request())
+	current, err := s.presented(c)
 	if err != nil {
+		return err
+	}
+	if err := s.limits.renewals.take(current.Ref()); err != nil {
 		return err
 	}
 	current.Touch()

@@ -35,6 +35,8 @@ var arrows = map[string][]string{
 var keepers = map[string]string{
 	"github.com/labstack/echo":        "web",
 	"github.com/gorilla/securecookie": "web",
+	"golang.org/x/time":               "web",
+	"github.com/hashicorp/golang-lru": "web",
 	"go.etcd.io/bbolt":                "session/bolt",
 	"github.com/coreos/go-oidc":       "session/oidc",
 	"golang.org/x/oauth2":             "session/oidc",

@@ -87,7 +87,11 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		},
 		LoginFrom: web.LoginFrom(cfg.LoginFrom), Manager: a.manager, Providers: providers,
 		Route: func(r *http.Request) (session.Demand, http.Handler) { return a.proxy.Route(r) },
-		SPA:   spa, CSP: cfg.SPA.CSP, ClientIP: web.TrustedProxies(cfg.TrustedProxies), Log: log,
+		SPA:   spa, CSP: cfg.SPA.CSP, Client: web.TrustedProxies(cfg.TrustedProxies), Log: log,
+		Rates: web.Rates{
+			SignIns: cfg.Limits.Rates.SignIns, Callbacks: cfg.Limits.Rates.Callbacks,
+			Renewals: cfg.Limits.Rates.Renewals, RefusedTickets: cfg.Limits.Rates.RefusedTickets,
+		},
 	})
 	a.proxy, err = proxy.New(proxy.Options{
 		Routes: proxyRoutes(cfg), PublicURL: cfg.PublicURL, OwnCookie: a.web.OwnCookie,

@@ -1,0 +1,190 @@
+package web
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// Rates bounds how often a client may cause what costs more than its own
+// request (K2): events a minute, and as many at once after a pause. 0 is no
+// limit. All but Renewals are counted per address: IPv4 by itself, IPv6 by its
+// /64, which is what one customer gets.
+type Rates struct {
+	SignIns        int // sign-ins begun
+	Callbacks      int // callbacks, front-channel logouts, and back-channel logouts that are refused
+	Renewals       int // renewals asked for by the app, per session
+	RefusedTickets int // tickets that opened no session
+}
+
+// maxCounters bounds what one allowance remembers, at some 15 MB. Whoever has
+// more addresses than that makes the oldest counters begin anew: a counter that
+// is forgotten refuses nobody.
+const maxCounters = 50_000
+
+// tellEvery is how often the log tells that one client is being refused.
+const tellEvery = time.Minute
+
+// allowances are the limits of one server.
+type allowances struct {
+	signIns, callbacks, refusedTickets *allowance[netip.Addr]
+	renewals                           *allowance[string]
+}
+
+func newAllowances(r Rates, now func() time.Time) allowances {
+	return allowances{
+		signIns:        newAllowance[netip.Addr]("sign_ins", r.SignIns, now),
+		callbacks:      newAllowance[netip.Addr]("callbacks", r.Callbacks, now),
+		refusedTickets: newAllowance[netip.Addr]("refused_tickets", r.RefusedTickets, now),
+		renewals:       newAllowance[string]("renewals", r.Renewals, now),
+	}
+}
+
+// allowance counts one kind of event for each client. It is safe for concurrent
+// use; nil allows everything.
+type allowance[K comparable] struct {
+	name      string // in limits.rates
+	perMinute int
+	counters  *lru.Cache[K, *counter]
+	now       func() time.Time
+}
+
+func newAllowance[K comparable](name string, perMinute int, now func() time.Time) *allowance[K] {
+	if perMinute <= 0 {
+		return nil
+	}
+	counters, err := lru.New[K, *counter](maxCounters)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	return &allowance[K]{name, perMinute, counters, now}
+}
+
+// counter is what is left to one client, and what the log was told of it.
+type counter struct {
+	*rate.Limiter
+	mu     sync.Mutex
+	untold int       // refusals that the log has not heard of; guarded by mu
+	told   time.Time // when it last heard of one; guarded by mu
+}
+
+// take uses up one of k's events. The error is an *overrun if none is left.
+func (a *allowance[K]) take(k K) error {
+	if a == nil {
+		return nil
+	}
+	if c := a.counter(k); !c.AllowN(a.now(), 1) {
+		return a.refuse(c)
+	}
+	return nil
+}
+
+// spent returns k's counter if nothing is left of it, else nil. It uses nothing
+// up, and takes no memory for a client that is not counted yet.
+func (a *allowance[K]) spent(k K) *counter {
+	if a == nil {
+		return nil
+	}
+	if c, ok := a.counters.Peek(k); ok && c.TokensAt(a.now()) < 1 {
+		return c
+	}
+	return nil
+}
+
+// count uses up one of k's events, if one is left.
+func (a *allowance[K]) count(k K) {
+	if a != nil {
+		a.counter(k).AllowN(a.now(), 1)
+	}
+}
+
+func (a *allowance[K]) counter(k K) *counter {
+	if c, ok := a.counters.Get(k); ok {
+		return c
+	}
+	c := &counter{Limiter: rate.NewLimiter(rate.Limit(a.perMinute)/60, a.perMinute)}
+	if other, ok, _ := a.counters.PeekOrAdd(k, c); ok {
+		return other
+	}
+	return c
+}
+
+// refuse returns the error for a client whose counter has nothing left.
+func (a *allowance[K]) refuse(c *counter) error {
+	now := a.now()
+	missing := max(0, 1-c.TokensAt(now))
+	over := &overrun{limit: a.name, wait: time.Duration(missing * float64(time.Minute) / float64(a.perMinute))}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.untold++
+	if now.Sub(c.told) >= tellEvery {
+		over.tell, c.untold, c.told = c.untold, 0, now
+	}
+	return over
+}
+
+// overrun is the error of a request that is beyond its client's allowance.
+type overrun struct {
+	limit string        // in limits.rates
+	wait  time.Duration // until there is something left
+	tell  int           // how many refusals the log is to hear of now; 0: it heard of some lately
+}
+
+// Error names the limit.
+func (o *overrun) Error() string { return "limits.rates." + o.limit }
+
+// byAddress is the key of a client's counters.
+func byAddress(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return a
+}
+
+// limited is echo's middleware for endpoints whose every request is counted as a
+// callback.
+func (s *Server) limited(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.limits.callbacks.take(byAddress(s.Client(c.Request()))); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// limitedRefusals is limited for what providers send: only a refused request
+// uses up their allowance. A provider speaks for many users from one address,
+// and a logout that it is believed must not be turned away.
+func (s *Server) limitedRefusals(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		client := byAddress(s.Client(c.Request()))
+		if spent := s.limits.callbacks.spent(client); spent != nil {
+			return s.limits.callbacks.refuse(spent)
+		}
+		err := next(c)
+		if err != nil && s.problem(err).Status < 500 {
+			s.limits.callbacks.count(client)
+		}
+		return err
+	}
+}
+
+// mayOpen refuses a ticket that would be looked for in the store, if its
+// client's allowance for tickets that open nothing is used up. Sessions in
+// memory are served whoever else is at that address.
+func (s *Server) mayOpen(t session.Ticket, client netip.Addr) error {
+	spent := s.limits.refusedTickets.spent(client)
+	if spent == nil || s.Manager.Open(t) {
+		return nil
+	}
+	return s.limits.refusedTickets.refuse(spent)
+}
