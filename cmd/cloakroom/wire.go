@@ -137,7 +137,7 @@ func (a *app) providers() ([]web.Provider, error) {
 		c := oidc.Config{
 			Name: p.Name, Issuer: p.Issuer, ClientID: p.ClientID, Auth: p.Auth, ClientSecret: p.ClientSecret,
 			RedirectURL: origin(a.cfg) + callback, Scopes: p.Scopes, Params: p.Params, Claims: p.Claims,
-			TrustedAudiences: p.TrustedAudiences, Resource: p.Resource, Revoke: p.Revoke, LogoutHint: p.LogoutHint,
+			TrustedAudiences: p.TrustedAudiences, Resource: p.Resource, Revoke: p.Revoke, LogoutHint: p.LogoutHint, LogoutTyp: p.LogoutTyp,
 			PostLogoutRedirectURL: origin(a.cfg) + logoutPath(a.cfg),
 			TokenTimeout:          p.TokenTimeout, Log: a.log,
 		}
