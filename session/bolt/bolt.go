@@ -3,6 +3,7 @@ package bolt
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -46,11 +47,18 @@ type Options struct {
 	// zero is two seconds.
 	LockTimeout time.Duration
 
-	// OpenFile opens the file; nil is os.OpenFile. A seam for tests.
+	// OpenFile opens the file, and its mark to write it; nil is os.OpenFile. A
+	// seam for tests.
 	OpenFile func(name string, flag int, perm os.FileMode) (*os.File, error)
+
+	// Log is told, once, when the mark cannot be written, and when it can again;
+	// nil drops it. Sessions do not depend on the mark.
+	Log *slog.Logger
 
 	// Now is the clock that spaces out the writes of Ping; nil is time.Now.
 	Now func() time.Time
+
+	step func(name string) error // called before a step of Open; an error ends it there
 }
 
 // Store is a [session.Store] in one file. It is safe for concurrent use.
@@ -72,13 +80,18 @@ type Store struct {
 	die     sync.Once
 
 	health health
+
+	marker   *marker
+	restored *Restoration // by Open; nil if there was nothing to remove
+	usage    usage        // of the pages, when the file was last inspected
 }
 
 var _ session.Store = (*Store)(nil)
 
-// Open opens the file, creates it if need be, and checks it. It returns an
-// error that is ErrLocked, ErrVersion or ErrDamaged, or else that of the
-// operating system; each names the file.
+// Open opens the file, creates it if need be, and checks it. A file that was
+// put back loses its sessions, see [Store.Restored]. It returns an error that is
+// ErrLocked, ErrVersion or ErrDamaged, or else that of the operating system; each
+// names the file.
 func Open(o Options) (*Store, error) {
 	s, err := open(o)
 	if err != nil {
@@ -108,6 +121,7 @@ func (s *Store) close() error {
 	case <-s.stopped:
 	case <-s.dead:
 	}
+	s.marker.close()
 	if s.isDead() {
 		return wrap("close", s.cause) // bbolt would wait for its own lost locks
 	}

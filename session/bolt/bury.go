@@ -29,7 +29,7 @@ func (s *Store) Bury(ctx context.Context, b session.Burial) ([]session.Key, erro
 				continue
 			}
 			all = append(all, t.under(ix)...)
-			if err := t.fence(ix, fence{b.At.UnixMilli(), b.Until.UnixMilli()}); err != nil {
+			if err := t.fence(ix, fence{b.At.UnixMilli(), millis(b.Until)}); err != nil {
 				return err
 			}
 		}
@@ -37,6 +37,9 @@ func (s *Store) Bury(ctx context.Context, b session.Burial) ([]session.Key, erro
 			f, ok := decodeFiled(t.get(sessionsTable, k[:]))
 			if !ok || !f.live() {
 				continue // buried a moment ago, or not there
+			}
+			if err := t.remove(expiryTable, due{f.expires, kindHead, k}.encode()); err != nil {
+				return err
 			}
 			if err := t.entomb(k, f); err != nil {
 				return err
@@ -69,20 +72,24 @@ func (t *tables) under(ix session.IndexKey) []session.Key {
 	return keys
 }
 
-// fence keeps what began before f.at from being filed under ix. Of two fences
-// the later counts.
+// fence keeps what began at f.at or before from being filed under ix. Of two
+// fences the later counts.
 func (t *tables) fence(ix session.IndexKey, f fence) error {
 	if old, ok := decodeFence(t.get(fencesTable, ix[:])); ok {
 		f.at, f.until = max(f.at, old.at), max(f.until, old.until)
+		if err := t.remove(expiryTable, old.due(ix).encode()); err != nil {
+			return err
+		}
 	}
 	if err := t.put(fencesTable, ix[:], f.encode()); err != nil {
 		return err
 	}
-	return t.put(expiryTable, due{seconds(time.UnixMilli(f.until)), kindFence, ix}.encode(), nil)
+	return t.put(expiryTable, f.due(ix).encode(), nil)
 }
 
 // fenced reports whether a burial prevents what began at since from being filed
-// under ix.
+// under ix. It compares milliseconds, so that what began within the one of the
+// burial is taken to be older.
 func (t *tables) fenced(ix session.IndexKey, since time.Time) bool {
 	if ix == (session.IndexKey{}) {
 		return false

@@ -42,7 +42,12 @@ type checker struct {
 	pageSize int
 	high     uint64 // pages from this one on are not in use
 	claimed  []bool // pages that something refers to, or that are free
+	free     uint64 // how many of them are free
 }
+
+// usage is how many pages of a file are in use or free for use, and how many are
+// free.
+type usage struct{ pages, free uint64 }
 
 // subtree is a page to be looked at, and the first eight bytes of the keys
 // between which all of its own must lie.
@@ -55,7 +60,7 @@ type subtree struct {
 // not a sound database. Every page in use must be what the others take it for,
 // and be referred to once; then no walk through the file goes astray, and no
 // write hits a page that is in use.
-func check(file io.ReaderAt, size int64, pageSize int) error {
+func check(file io.ReaderAt, size int64, pageSize int) (usage, error) {
 	c := &checker{file: file, pageSize: pageSize}
 	root, freelist, err := c.readMeta()
 	switch {
@@ -67,9 +72,9 @@ func check(file io.ReaderAt, size int64, pageSize int) error {
 		err = c.checkPages(root, freelist)
 	}
 	if err != nil {
-		return fmt.Errorf("%w (%w)", ErrDamaged, err)
+		return usage{}, fmt.Errorf("%w (%w)", ErrDamaged, err)
 	}
-	return nil
+	return usage{c.high, c.free}, nil
 }
 
 func (c *checker) checkPages(root, freelist uint64) error {
@@ -174,6 +179,7 @@ func (c *checker) checkFreelist(id uint64) error {
 	if count > c.high {
 		return fmt.Errorf("free list of %d pages, of %d in all", count, c.high)
 	}
+	c.free = count
 	b := make([]byte, 8*count)
 	if _, err := io.ReadFull(body, b); err != nil {
 		return fmt.Errorf("free list: %w", err)

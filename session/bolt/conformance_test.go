@@ -18,13 +18,16 @@ type fixture struct {
 	session.Store
 }
 
+// rule is a part of the contract, and its test.
+type rule struct {
+	name string
+	test func(f fixture)
+}
+
 // testStore tests every sentence of the contract of [session.Store] that needs
 // no look behind it. Each test gets a store of its own from open.
 func testStore(t *testing.T, open func(t *testing.T) session.Store) {
-	tests := []struct {
-		name string
-		test func(f fixture)
-	}{
+	rules := []rule{
 		{"create and load", testCreate},
 		{"slices are not shared", testSlices},
 		{"update heads", testUpdateHeads},
@@ -43,7 +46,7 @@ func testStore(t *testing.T, open func(t *testing.T) session.Store) {
 		{"ended contexts", testContext},
 		{"close", testClose},
 	}
-	for _, tt := range tests {
+	for _, tt := range slices.Concat(rules, burialRules, queueRules, scanRules) {
 		t.Run(tt.name, func(t *testing.T) { tt.test(fixture{t, open(t)}) })
 	}
 }

@@ -88,6 +88,41 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d sessions acknowledged in %d rounds", len(acknowledged), rounds)
 }
 
+// J4: however a process is killed, its file never looks like one that was
+// restored: not when it is new, and not while the mark is written.
+func TestKilledIsNotRestored(t *testing.T) {
+	rounds := 40
+	if testing.Short() {
+		rounds = 10
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	dir := t.TempDir()
+	for round := range rounds {
+		path := filepath.Join(dir, fmt.Sprint(round/4)) // each file lives four times
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childEnv+"="+path)
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Duration(rnd.IntN(60))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait() // killed
+		if cmd.ProcessState.Exited() {
+			t.Fatalf("child: %v", cmd.ProcessState)
+		}
+		if round%4 == 3 {
+			mustBeSound(t, path)
+			verify(t, path, nil)
+			continue
+		}
+		if _, err := os.Stat(path); err == nil {
+			verify(t, path, nil)
+		}
+	}
+}
+
 // runAndKill has a child write to path, kills it after so many acknowledgements,
 // and adds what the child said.
 func runAndKill(t *testing.T, path string, lines int, acknowledged map[session.Key]uint64) {
@@ -137,6 +172,9 @@ func verify(t *testing.T, path string, acknowledged map[session.Key]uint64) {
 		t.Fatalf("Open: %v", err)
 	}
 	defer func() { _ = s.Close() }()
+	if r, restored := s.Restored(); restored {
+		t.Errorf("Restored = %v after a kill, want not restored", r)
+	}
 	for k, version := range acknowledged {
 		got, err := s.Load(t.Context(), k)
 		if err != nil {

@@ -42,9 +42,7 @@ func TestDamagedWhileRunning(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "sessions.db")
-			if err := os.WriteFile(path, p.content, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			p.place(t, path, p.content)
 			s, err := bolt.Open(bolt.Options{Path: path})
 			if err != nil {
 				t.Fatal(err)

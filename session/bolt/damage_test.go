@@ -28,6 +28,7 @@ const damagesPerPage = 2
 type populated struct {
 	path    string
 	content []byte
+	mark    []byte
 	want    *model
 	keys    []session.Key
 }
@@ -72,7 +73,19 @@ func populate(t *testing.T) populated {
 	if p.content, err = os.ReadFile(p.path); err != nil {
 		t.Fatal(err)
 	}
+	if p.mark, err = os.ReadFile(p.path + ".mark"); err != nil {
+		t.Fatal(err)
+	}
 	return p
+}
+
+// place makes content the file at path, under the mark of the populated file.
+func (p populated) place(t *testing.T, path string, content []byte) {
+	t.Helper()
+	err := errors.Join(os.WriteFile(path, content, 0o600), os.WriteFile(path+".mark", p.mark, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // exercise calls everything there is. Whatever fails must fail with an error,
@@ -189,9 +202,7 @@ func TestDamagedFile(t *testing.T) {
 		for _, damage := range all[:damagesPerPage] {
 			what := fmt.Sprintf("page %d: %s", id, damage.name)
 			b := damage.do(bytes.Clone(p.content), id)
-			if err := os.WriteFile(path, b, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			p.place(t, path, b)
 			s, err := bolt.Open(bolt.Options{Path: path})
 			if err != nil {
 				refused++
@@ -238,9 +249,7 @@ func TestCycle(t *testing.T) {
 		for i := range int(binary.NativeEndian.Uint16(header[10:])) {
 			binary.NativeEndian.PutUint64(b[id*pageSize+16+16*i+8:], uint64(id))
 		}
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		p.place(t, path, b)
 		s, err := bolt.Open(bolt.Options{Path: path})
 		if !errors.Is(err, bolt.ErrDamaged) {
 			// Free pages may hold anything.

@@ -3,14 +3,20 @@
 //
 // # What is in the file
 //
-// Six buckets:
+// Nine buckets:
 //
-//	meta      format version, a random store id, and what Ping writes
-//	sessions  session key → filing (80 bytes) and the sealed head
-//	tokens    session key → version (8 bytes) and the sealed tokens
-//	index     index key, session key → nothing
-//	expiry    second, kind, session key or mark → nothing
-//	marks     used mark → the second at which it may be forgotten
+//	meta         format version, a random store id, and what Ping writes
+//	sessions     session key → filing (80 bytes) and the sealed head
+//	tokens       session key → version (8 bytes) and the sealed tokens
+//	index        index key, session key → nothing
+//	expiry       second, kind, session key, mark or index key → nothing
+//	marks        used mark → the second at which it may be forgotten
+//	fences       index key → when it was buried, and until when that matters
+//	revocations  id → when it is due (8 bytes) and the sealed token
+//	queue        millisecond when due, id → nothing
+//
+// A file of a program that knew the first six only gets the others when it is
+// opened, and keeps its sessions.
 //
 // In the clear are only keys, index keys, times and versions. Keys are derived
 // from tickets and do not lead back to them; index keys are keyed digests.
@@ -42,10 +48,30 @@
 // restart the process then. Nothing is ever repaired or deleted: restore a
 // backup, or move the file aside, and users sign in again.
 //
-// Three things are beyond this. A file whose newer meta page is damaged is, as
-// after a crash, at the commit before. A page that holds what it held earlier
-// looks sound. And a page that turns, while the process runs, into one that
-// refers to itself can end the process.
+// Three things are beyond this. A file whose newer meta page is damaged is at the
+// commit before, which the mark shows unless it is some seconds behind. A page
+// that holds what it held earlier looks sound. And a page that turns, while the
+// process runs, into one that refers to itself can end the process.
+//
+// # Restored files
+//
+// The refresh tokens in an old copy have been used since, and a provider that
+// sees one again ends every session of that user. So beside the file lies its
+// mark, <path>.mark: one line with the store's id and the last transaction that
+// it is known to have made durable, written at most every five seconds and at
+// Close. A file that is behind its mark, that has another id, or that has no mark
+// was put back: Open removes every session before it returns, gives the file a
+// new id, so that no further copy of the old one passes for it, and says so
+// ([Store.Restored]). A session that was signed out when the copy was made, or
+// after, does not come back either: none does. Used marks, fences and revocations
+// stay: they keep things from happening twice, and old ones do no harm.
+//
+// A crash never makes a file look restored: the mark is behind the file or level
+// with it, and is written first where a file is new. Moving a store means to stop
+// the process and to take the file and its mark together. What cannot be noticed
+// is a copy of both, such as a snapshot of the whole disk: delete the mark before
+// starting from one. Nor can a copy that is put back within the seconds that the
+// mark was behind when the process crashed.
 //
 // # Caveats
 //

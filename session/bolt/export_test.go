@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"fmt"
 
 	"go.etcd.io/bbolt"
 )
@@ -30,4 +31,20 @@ func (s *Store) Commits() int {
 	var id int
 	_ = s.db.View(func(tx *bbolt.Tx) error { id = tx.ID(); return nil })
 	return id
+}
+
+// DropSize is what one transaction removes of a restored file at most, from
+// each table.
+const DropSize = dropSize
+
+// WithStep returns o with fn called before each step of Open that a crash could
+// come before. An error ends Open there.
+func (o Options) WithStep(fn func(step string) error) Options {
+	o.step = fn
+	return o
+}
+
+// Point returns what a mark would say of the store now.
+func (s *Store) Point() string {
+	return fmt.Sprintf("%x:%d", s.marker.id, s.Commits())
 }

@@ -1,11 +1,10 @@
 package bolt
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -16,22 +15,38 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// version is that of the layout. Other versions are left alone.
-const version = 1
-
 // growBy is how much the file grows at a time: bbolt's own 16 MiB is too much
 // for a small volume.
 const growBy = 1 << 20
-
-var (
-	keyVersion = []byte("version")
-	keyID      = []byte("id") // random: tells this store from any other
-)
 
 func open(o Options) (*Store, error) {
 	if o.Path == "" {
 		return nil, errors.New("no path given")
 	}
+	o.setDefaults()
+	s := newStore(o)
+	isNew, err := prepare(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.acquire(o, isNew); err != nil {
+		return nil, err
+	}
+	s.db.AllocSize = growBy
+	var at point
+	var marked uint64
+	err = s.guard(func() (err error) {
+		at, marked, err = s.settle(o)
+		return s.orClose(err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.marker = newMarker(o, at, marked)
+	return s, nil
+}
+
+func (o *Options) setDefaults() {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = 2 * time.Second
 	}
@@ -41,43 +56,30 @@ func open(o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Store{
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.step == nil {
+		o.step = func(string) error { return nil }
+	}
+}
+
+func newStore(o Options) *Store {
+	return &Store{
 		path: o.Path, now: o.Now,
 		queue:   make(chan *change),
 		stopped: make(chan struct{}),
 		dead:    make(chan struct{}),
 		health:  health{trying: make(chan struct{}, 1)},
 	}
+}
 
-	isNew, err := prepare(o.Path)
+// orClose releases the file if err is not nil, and returns err.
+func (s *Store) orClose(err error) error {
 	if err != nil {
-		return nil, err
+		return errors.Join(err, s.db.Close())
 	}
-	deadline := time.Now().Add(o.LockTimeout)
-	if !isNew {
-		if err := s.inspect(o); err != nil {
-			return nil, err
-		}
-	}
-	o.LockTimeout = max(time.Until(deadline), time.Millisecond)
-	if err := s.guard(func() error { return s.attach(o, false) }); err != nil {
-		return nil, err
-	}
-	s.db.AllocSize = growBy
-	err = s.guard(func() error {
-		err := s.initialise()
-		if err == nil && isNew {
-			err = syncDir(filepath.Dir(o.Path))
-		}
-		if err != nil {
-			return errors.Join(err, s.db.Close())
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return nil
 }
 
 // prepare looks at what is there, and makes the directory if nothing is. It
@@ -96,15 +98,63 @@ func prepare(path string) (isNew bool, err error) {
 	return info.Size() == 0, nil
 }
 
-// inspect checks the file under a shared lock, before bbolt has to rely on it.
-func (s *Store) inspect(o Options) error {
+// acquire checks the file, if there is anything in it, and locks it for this
+// process alone.
+func (s *Store) acquire(o Options, isNew bool) error {
+	deadline := time.Now().Add(o.LockTimeout)
+	for {
+		if !isNew {
+			if err := s.inspect(o, func() error { return nil }); err != nil {
+				return err
+			}
+		}
+		o.LockTimeout = max(time.Until(deadline), time.Millisecond)
+		if err := s.guard(func() error { return s.attach(o, false) }); err != nil {
+			return err
+		}
+		current, err := s.isCurrent()
+		if err != nil {
+			return s.orClose(err)
+		}
+		if current {
+			return nil
+		}
+		// Whoever had the file open has put another in its place.
+		if err := s.db.Close(); err != nil {
+			return err
+		}
+		isNew = false
+	}
+}
+
+// isCurrent reports whether the file that is open is still the one at the path.
+// While this process waited for the lock it may have been replaced: then what
+// is written to it would be lost.
+func (s *Store) isCurrent() (bool, error) {
+	opened, err := s.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	there, err := os.Stat(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(opened, there), err
+}
+
+// inspect checks the file under a shared lock, before bbolt has to rely on it,
+// then has fn look at it.
+func (s *Store) inspect(o Options, fn func() error) error {
 	return s.guard(func() error {
 		if err := s.attach(o, true); err != nil {
 			return err
 		}
 		info, err := s.file.Stat()
 		if err == nil {
-			err = check(s.file, info.Size(), s.db.Info().PageSize)
+			s.usage, err = check(s.file, info.Size(), s.db.Info().PageSize)
+		}
+		if err == nil {
+			err = fn()
 		}
 		return errors.Join(err, s.db.Close())
 	})
@@ -136,73 +186,22 @@ func (s *Store) attach(o Options, readOnly bool) error {
 	return nil
 }
 
-// guard runs fn and turns panics and faults into ErrDamaged. bbolt keeps its
-// lock on the file then, until the process ends.
+// guard runs fn, a part of Open, and turns panics and faults into ErrDamaged.
+// The file is closed then, but bbolt keeps it mapped until the process ends.
 func (s *Store) guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w (%.200s)", ErrDamaged, fmt.Sprint(p))
+			_ = s.file.Close() // and with it the lock; closed before is as well
 		}
 	}()
 	return fn()
 }
 
-// initialise lays out an empty database, and refuses one that something else
-// has laid out. It writes only in the first case.
-func (s *Store) initialise() error {
-	empty, missing := true, false
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket([]byte(tableNames[metaTable]))
-		if meta == nil {
-			first, _ := tx.Cursor().First()
-			empty = first == nil
-			if !empty {
-				return fmt.Errorf("%w (not a store of sessions)", ErrVersion)
-			}
-			return nil
-		}
-		empty = false
-		found := meta.Get(keyVersion)
-		if len(found) != 4 || binary.BigEndian.Uint32(found) != version {
-			return fmt.Errorf("%w (version %x, want %d)", ErrVersion, found, version)
-		}
-		for i, name := range tableNames {
-			if tx.Bucket([]byte(name)) != nil {
-				continue
-			}
-			if table(i) < firstTables {
-				return fmt.Errorf("%w (bucket %s is missing)", ErrDamaged, name)
-			}
-			missing = true
-		}
-		return nil
-	})
-	if err != nil || !empty && !missing {
-		return err
-	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range tableNames {
-			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-				return err
-			}
-		}
-		if !empty {
-			return nil
-		}
-		meta := tx.Bucket([]byte(tableNames[metaTable]))
-		id := make([]byte, 16)
-		_, _ = rand.Read(id) // never fails: crypto/rand ends the process instead
-		if err := meta.Put(keyID, id); err != nil {
-			return err
-		}
-		return meta.Put(keyVersion, binary.BigEndian.AppendUint32(nil, version))
-	})
-}
-
-// syncDir makes the entry of a new file durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+// syncDirOf makes the entry of a file durable.
+func syncDirOf(path string) error {
+	d, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
 	}

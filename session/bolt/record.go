@@ -135,13 +135,37 @@ func decodeFence(b []byte) (fence, bool) {
 	return fence{int64(binary.BigEndian.Uint64(b)), int64(binary.BigEndian.Uint64(b[8:]))}, true
 }
 
-// queued is a key of the queue bucket: due in milliseconds, then the ID. It
-// sorts by time.
+// due is when f can be forgotten.
+func (f fence) due(ix session.IndexKey) due {
+	return due{seconds(time.UnixMilli(f.until)), kindFence, ix}
+}
+
+// millis returns t in whole milliseconds since 1970, rounded up.
+func millis(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if t.Nanosecond()%int(time.Millisecond) > 0 {
+		ms++
+	}
+	return ms
+}
+
+// decodeRevocation returns false if b was not written by encodeRevocation. What
+// it returns is b's.
+func decodeRevocation(b []byte) (dueMilli int64, sealed []byte, ok bool) {
+	if len(b) < 8 || len(b) > 8+maxValue {
+		return 0, nil, false
+	}
+	return int64(binary.BigEndian.Uint64(b)), b[8:], true
+}
+
+// queued is a key of the queue bucket: due in milliseconds, then the ID, 8 + 16
+// bytes. It sorts by time.
 func queued(dueMilli int64, id [16]byte) []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(dueMilli)^signBit)
 	return append(b, id[:]...)
 }
 
+// decodeQueued returns false if b was not written by queued.
 func decodeQueued(b []byte) (dueMilli int64, id [16]byte, ok bool) {
 	if len(b) != 24 {
 		return 0, id, false

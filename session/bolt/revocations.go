@@ -33,11 +33,11 @@ func (s *Store) Revocations(ctx context.Context, now time.Time, limit int) ([]se
 			if due > now.UnixMilli() {
 				break
 			}
-			value := t.get(revocationsTable, id[:])
-			if len(value) < 8 || int64(binary.BigEndian.Uint64(value)) != due {
+			filed, sealed, ok := decodeRevocation(t.get(revocationsTable, id[:]))
+			if !ok || filed != due {
 				continue // debris
 			}
-			found = append(found, session.Revocation{ID: id, Due: time.UnixMilli(due), Sealed: bytes.Clone(value[8:])})
+			found = append(found, session.Revocation{ID: id, Due: time.UnixMilli(due).UTC(), Sealed: bytes.Clone(sealed)})
 		}
 		return nil
 	})
@@ -68,7 +68,7 @@ func encodeRevocation(r session.Revocation) ([]byte, error) {
 	if len(r.Sealed) > maxValue {
 		return nil, fmt.Errorf("a sealed value of more than %d bytes", maxValue)
 	}
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(r.Sealed)), uint64(r.Due.UnixMilli()))
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(r.Sealed)), uint64(millis(r.Due)))
 	return append(b, r.Sealed...), nil
 }
 
@@ -82,15 +82,17 @@ func (t *tables) enqueue(id [16]byte, value []byte) error {
 	if err := t.put(revocationsTable, id[:], value); err != nil {
 		return err
 	}
-	return t.put(queueTable, queued(int64(binary.BigEndian.Uint64(value)), id), nil)
+	due, _, _ := decodeRevocation(value)
+	return t.put(queueTable, queued(due, id), nil)
 }
 
 // dequeue takes the entry of a revocation out of the queue.
 func (t *tables) dequeue(id [16]byte, value []byte) error {
-	if len(value) < 8 {
+	due, _, ok := decodeRevocation(value)
+	if !ok {
 		return nil
 	}
-	return t.remove(queueTable, queued(int64(binary.BigEndian.Uint64(value)), id))
+	return t.remove(queueTable, queued(due, id))
 }
 
 // Scan returns records in the order of their keys.

@@ -144,6 +144,9 @@ func (s *Store) try(batch []*change) (bad int, err error) {
 		if bad < 0 {
 			err = s.outcome(id, err)
 			s.health.set(err)
+			if err == nil {
+				s.marker.committed(uint64(id))
+			}
 		}
 	}()
 

@@ -1,0 +1,140 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// version is that of the layout. Other versions are left alone.
+const version = 1
+
+var (
+	keyVersion = []byte("version")
+	keyID      = []byte("id") // the storeID
+)
+
+// layout is what a file looks like before anything is done with it.
+type layout struct {
+	empty bool // a database without any bucket
+	early bool // of a program that knew fewer tables, and no marks
+	point
+}
+
+// examine looks at the open file and refuses one that something else has laid
+// out.
+func (s *Store) examine() (l layout, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		l.txid = uint64(tx.ID())
+		meta := tx.Bucket([]byte(tableNames[metaTable]))
+		if meta == nil {
+			if first, _ := tx.Cursor().First(); first != nil {
+				return fmt.Errorf("%w (not a store of sessions)", ErrVersion)
+			}
+			l.empty = true
+			return nil
+		}
+		found := meta.Get(keyVersion)
+		if len(found) != 4 || binary.BigEndian.Uint32(found) != version {
+			return fmt.Errorf("%w (version %x, want %d)", ErrVersion, found, version)
+		}
+		copy(l.id[:], meta.Get(keyID))
+		for i, name := range tableNames {
+			if tx.Bucket([]byte(name)) != nil {
+				continue
+			}
+			if table(i) < firstTables {
+				return fmt.Errorf("%w (bucket %s is missing)", ErrDamaged, name)
+			}
+			l.early = true
+		}
+		return nil
+	})
+	return l, err
+}
+
+// settle makes the open file a store with a mark that fits it, and removes the
+// sessions of one that was restored. It returns where the file is then, and
+// which transaction its mark names. A mark is always written before what would
+// look restored without it.
+func (s *Store) settle(o Options) (at point, marked uint64, err error) {
+	l, err := s.examine()
+	if err != nil {
+		return at, 0, err
+	}
+	if l.empty {
+		l.id = newStoreID()
+		if err := s.mark(o, point{l.id, 0}); err != nil {
+			return at, 0, err
+		}
+		at, err = s.layOut(l)
+		return at, 0, err
+	}
+
+	m, err := readMark(o.Path)
+	if l.early && errors.Is(err, errNoMark) {
+		m, err = mark{l.point}, s.mark(o, l.point)
+	}
+	reason, restored := m.judge(l.point)
+	switch {
+	case errors.Is(err, errNoMark):
+		reason, restored = NoMark, true
+	case err != nil:
+		return at, 0, err
+	}
+	at = l.point
+	if l.early {
+		if at, err = s.layOut(l); err != nil {
+			return at, 0, err
+		}
+	}
+	if restored {
+		s.restored = &Restoration{Reason: reason}
+		if at, s.restored.Sessions, err = s.disown(o.step); err != nil {
+			return at, 0, err
+		}
+		return at, at.txid, s.mark(o, at)
+	}
+	if len(m) > 1 { // only one of the two is left
+		return at, at.txid, s.mark(o, at)
+	}
+	return at, m[0].txid, nil
+}
+
+func (s *Store) mark(o Options, p point) error {
+	if err := o.step("mark"); err != nil {
+		return err
+	}
+	return writeMark(o.Path, mark{p}, o.OpenFile)
+}
+
+// layOut adds what is missing to a file, and returns where it is then. The entry
+// of a new file becomes durable too.
+func (s *Store) layOut(l layout) (point, error) {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		l.txid = uint64(tx.ID())
+		return layOut(tx, l)
+	})
+	if err == nil && l.empty {
+		err = syncDirOf(s.path)
+	}
+	return l.point, err
+}
+
+func layOut(tx *bbolt.Tx, l layout) error {
+	for _, name := range tableNames {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
+	}
+	if !l.empty {
+		return nil
+	}
+	meta := tx.Bucket([]byte(tableNames[metaTable]))
+	if err := meta.Put(keyID, l.id[:]); err != nil {
+		return err
+	}
+	return meta.Put(keyVersion, binary.BigEndian.AppendUint32(nil, version))
+}
