@@ -12,8 +12,10 @@ import (
 	"github.com/cloakroom/cloakroom/session"
 )
 
-// lookEvery is how often the key file is looked at.
-const lookEvery = 2 * time.Second
+const (
+	lookEvery    = 2 * time.Second  // the key file is looked at
+	applyTimeout = 10 * time.Second // for the store to note which key seals
+)
 
 // keyWatch keeps the keys of a running server those of the key file. It is for
 // one goroutine.
@@ -97,7 +99,10 @@ func (w *keyWatch) apply(ctx context.Context) error {
 	if slices.Equal(ids, w.ids) {
 		return nil
 	}
-	// The sessions go first: they refuse a ring that would end them all.
+	// The sessions go first: they refuse a ring that would end them all. A stop
+	// does not cut it off half done.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
+	defer cancel()
 	err = w.app.manager.SetKeys(ctx, ring)
 	if errors.Is(err, session.ErrWrongKeys) {
 		return fmt.Errorf("the key that seals now (%s) is missing; put it back, and new keys before it", shortID(w.ids[0]))
