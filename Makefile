@@ -8,7 +8,7 @@ STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 SOURCES := find . -name node_modules -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check unit race e2e fuzz needs clean
+.PHONY: help demo build test check unit race e2e fuzz needs clean defences
 
 # section runs $(2) under the heading $(1) and says how long it took.
 define section
@@ -47,6 +47,9 @@ unit: ## Go tests, the quick form, in random order
 
 race: ## all Go tests under the race detector (needs a C compiler)
 	$(call section,race,CGO_ENABLED=1 $(GOTEST) -race -count=1 ./...)
+
+defences: ## turn each defence off and see that its test fails
+	$(call section,defences,$(GO) run ./bench/defences)
 
 e2e: build ## a certified provider, a real browser, the real binary
 	$(call section,e2e,cd e2e && npm ci --ignore-scripts --no-audit --no-fund && npm test)
