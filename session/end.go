@@ -114,7 +114,7 @@ func (m *Manager) remove(key Key, revoke *Revocation) {
 
 // replace ends the session that a browser had before it signed in again.
 func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
-	s, err := m.Resume(ctx, t)
+	s, err := m.find(ctx, t)
 	if err != nil {
 		if !errors.Is(err, ErrNotFound) {
 			m.log.Error("the session before a sign-in can't be ended", "session", t.Key().Ref(), "error", err)

@@ -170,7 +170,7 @@ func (s *Session) current(ctx context.Context) (*Session, error) {
 	if !s.evicted.Load() {
 		return s, nil
 	}
-	return s.m.Resume(ctx, s.ticket)
+	return s.m.find(ctx, s.ticket)
 }
 
 // hold adds one to count, makes upkeep watch over s, and returns the function

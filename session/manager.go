@@ -130,6 +130,20 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 // means that the store can't be asked. Resume is no activity. A ticket that
 // somebody else has gone on with ends the session.
 func (m *Manager) Resume(ctx context.Context, t Ticket) (*Session, error) {
+	s, err := m.find(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if !s.present(t.issue) {
+		m.end(s, ReasonReplay)
+		return nil, ErrNotFound
+	}
+	return s, nil
+}
+
+// find is Resume for a ticket that no browser presents at this moment: how old
+// its issue is says nothing.
+func (m *Manager) find(ctx context.Context, t Ticket) (*Session, error) {
 	key := t.Key()
 	var s *Session
 	if v, ok := m.open.Load(key); ok {
@@ -144,10 +158,6 @@ func (m *Manager) Resume(ctx context.Context, t Ticket) (*Session, error) {
 	now := m.now()
 	if reason := s.expired(now); reason != "" {
 		m.end(s, reason)
-		return nil, ErrNotFound
-	}
-	if !s.present(t.issue) {
-		m.end(s, ReasonReplay)
 		return nil, ErrNotFound
 	}
 	s.used.Store(now.UnixMilli())
