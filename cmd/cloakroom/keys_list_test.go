@@ -1,0 +1,93 @@
+package main_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom/cloakroom/internal/demo"
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// fields are the columns of one line of "keys list", without the last.
+func fields(line string) string { return strings.Join(strings.Fields(line)[1:4], " ") }
+
+// keys list counts what each key seals, running or not, and says the same (J5).
+func TestKeysList(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	if r := cloakroom(t, s.dir, "keys", "list"); r.code != 1 || !strings.Contains(r.stderr, "there is no key file") || !strings.Contains(r.stderr, "the first start makes it") {
+		t.Errorf("before the first start: exit %d, %q", r.code, r.stderr)
+	}
+	p := s.serve()
+	for range 3 {
+		s.user().signIn()
+	}
+	first, err := os.ReadFile(s.file("data/keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := s.listKeys(); len(lines) != 1 || fields(lines[0]) != "3 3 0" || !strings.HasSuffix(lines[0], "no: it seals") {
+		t.Errorf("keys list = %q, want 3 sessions under the one key", lines)
+	}
+	second := session.NewKey() + "\n"
+	write(t, s.dir, "data/keys", string(first)+second)
+	p.hup(`"keys":2`)
+	if lines := s.listKeys(); len(lines) != 2 || fields(lines[1]) != "0 0 0" || !strings.HasSuffix(lines[1], "yes, unless it is to seal soon: it never did here") {
+		t.Errorf("keys list = %q, want a key in second place that seals nothing", lines)
+	}
+	write(t, s.dir, "data/keys", second+string(first))
+	p.hup(`"keys":2,"added":0`)
+	s.user().signIn()
+	for _, state := range []string{"running", "stopped"} {
+		lines := s.listKeys()
+		if len(lines) != 2 || fields(lines[0]) != "1 1 0" || fields(lines[1]) != "3 3 0" || !strings.Contains(lines[1], " UTC  not before 2") {
+			t.Errorf("%s: keys list = %q, want one session under the new key and three under the older", state, lines)
+		}
+		if strings.Contains(lines[0], "not before") || !strings.HasSuffix(lines[0], "no: it seals") {
+			t.Errorf("%s: keys list = %q, want the first key sealing", state, lines)
+		}
+		if state == "running" {
+			p.stop()
+			p.wait()
+		}
+	}
+	// A key that went too early shows: what it sealed does not open.
+	write(t, s.dir, "data/keys", second)
+	lines := s.listKeys()
+	if len(lines) != 2 || fields(lines[1]) != "3 3 0" || !strings.HasSuffix(lines[1], "it is not in keys_file: what it sealed does not open") {
+		t.Errorf("keys list = %q, want the key that is missing", lines)
+	}
+	write(t, s.dir, "data/keys", session.NewKey())
+	if r := cloakroom(t, s.dir, "keys", "list"); r.code != 1 || !strings.Contains(r.stderr, "do not open") {
+		t.Errorf("with the wrong keys: exit %d, %q", r.code, r.stderr)
+	}
+}
+
+// keys list makes nothing: neither a store nor keys.
+func TestKeysListMakesNothing(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "config.yaml", minimal)
+	write(t, dir, "data/keys", session.NewKey()+"\n"+session.NewKey()+"\n")
+	r := cloakroom(t, dir, "keys", "list")
+	if r.code != 0 || strings.Count(r.stdout, "\n") != 3 {
+		t.Errorf("keys list = exit %d, %q, %q", r.code, r.stdout, r.stderr)
+	}
+	if files, err := os.ReadDir(dir + "/data"); err != nil || len(files) != 1 {
+		t.Errorf("keys list made files: %v, %v", files, err)
+	}
+}
+
+// While the file holds what the server did not take, keys list says so.
+func TestKeysListFileDiffers(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	s.serve()
+	for _, tt := range []struct{ content, want string }{
+		{"no sense", "keys_file can't be used as it is now, and the server goes on without it"},
+		{session.NewKey(), "keys_file holds other keys than the server has"},
+	} {
+		write(t, s.dir, "data/keys", tt.content)
+		if r := cloakroom(t, s.dir, "keys", "list"); r.code != 0 || !strings.Contains(r.stderr, tt.want) {
+			t.Errorf("keys list = exit %d, %q, want exit 0 and %q", r.code, r.stderr, tt.want)
+		}
+	}
+}
