@@ -30,6 +30,7 @@ type room struct {
 	provider *provider
 	blocking bool
 	clientID string
+	config   func(*session.Config) // has the last word on each opening; nil: none
 	log      *lines
 	stop     func()
 }
@@ -71,12 +72,16 @@ func (r *room) open() {
 	if r.wrap != nil {
 		r.store.Store, r.wrap = r.wrap(store), nil
 	}
-	r.Manager = session.NewManager(session.Config{
+	c := session.Config{
 		Store: r.store, Keys: r.keys, Limits: r.limits, Log: slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Providers: map[string]session.Provider{
 			"main": {Renewer: r.provider, Issuer: "https://id.test", ClientID: r.clientID, Blocking: r.blocking},
 		},
-	})
+	}
+	if r.config != nil {
+		r.config(&c)
+	}
+	r.Manager = session.NewManager(c)
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan struct{})
 	go func() { r.Run(ctx); close(done) }()

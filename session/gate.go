@@ -139,13 +139,28 @@ func (g *gate) enter(ctx context.Context, patience time.Duration, careful bool) 
 		g.release(!failure(err) && !errors.Is(err, errNoVerdict))
 	}
 	if g.reach != nil && (careful || g.breaker.State() == gobreaker.StateHalfOpen) {
-		if err := g.reach(ctx); err != nil {
-			err = &Unavailable{Err: err}
-			leave(err)
+		if err := g.ask(ctx, leave); err != nil {
 			return nil, err
 		}
 	}
 	return leave, nil
+}
+
+// ask asks the provider something harmless. Without an answer it leaves, by a
+// panic too.
+func (g *gate) ask(ctx context.Context, leave func(error)) error {
+	learnt := errNoVerdict
+	defer func() {
+		if learnt != nil {
+			leave(learnt)
+		}
+	}()
+	err := g.reach(ctx)
+	if err != nil {
+		err = &Unavailable{Err: err}
+	}
+	learnt = err
+	return err
 }
 
 // queue takes a place among those inside.

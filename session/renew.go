@@ -143,8 +143,8 @@ func (s *Session) renew(ctx context.Context) error {
 	}
 	learnt := errNoVerdict
 	defer func() { leave(learnt) }()
-	if s.over.Load() {
-		return ErrNotFound
+	if err := s.wanted(); err != nil {
+		return err
 	}
 	before, begun := v.Intent, v.content
 	begun.Intent = &intent{Attempt: attempt, Token: digest(v.Tokens.Refresh), Time: s.m.now()}
@@ -180,6 +180,22 @@ func (s *Session) renew(ctx context.Context) error {
 		return s.unknown(ctx, v, tokens, err)
 	}
 	return s.unsent(ctx, v, before, err)
+}
+
+// wanted returns an error if the session was ended or replaced, or ran out,
+// while its renewal waited for its turn: then nothing is sent.
+func (s *Session) wanted() error {
+	if s.over.Load() {
+		return ErrNotFound
+	}
+	if s.ends.Load() != 0 {
+		return &Unavailable{RetryAfter: firstPause, Err: errors.New("the session was replaced meanwhile and renews nothing any more")}
+	}
+	if reason := s.expired(s.m.now()); reason != "" {
+		s.m.end(s, reason)
+		return ErrNotFound
+	}
+	return nil
 }
 
 // observe tells the metrics how a call ended.

@@ -48,3 +48,15 @@ func (o Options) WithStep(fn func(step string) error) Options {
 func (s *Store) Point() string {
 	return fmt.Sprintf("%x:%d", s.marker.id, s.Commits())
 }
+
+// CompactBy and RestoreBy are Compact and Restore with a step before which they
+// may be stopped.
+func CompactBy(path string, step func(string) error) error {
+	_, err := compact(path, step)
+	return err
+}
+
+func RestoreBy(backup, path string, step func(string) error) error {
+	_, err := restore(backup, path, step)
+	return err
+}

@@ -73,34 +73,52 @@ func (s *Store) settle(o Options) (at point, marked uint64, err error) {
 		return at, 0, err
 	}
 
-	m, err := readMark(o.Path)
-	if l.early && errors.Is(err, errNoMark) {
-		m, err = mark{l.point}, s.mark(o, l.point)
-	}
-	reason, restored := m.judge(l.point)
-	switch {
-	case errors.Is(err, errNoMark):
-		reason, restored = NoMark, true
-	case err != nil:
+	m, err := l.marked(o.Path)
+	if err != nil && !errors.Is(err, errNoMark) {
 		return at, 0, err
 	}
 	at = l.point
-	if l.early {
-		if at, err = s.layOut(l); err != nil {
-			return at, 0, err
-		}
-	}
+	reason, restored := m.judge(at)
+	fits := len(m) == 1 // of two only one is left
 	if restored {
-		s.restored = &Restoration{Reason: reason}
+		s.restored, fits = &Restoration{Reason: reason}, false
 		if at, s.restored.Sessions, err = s.disown(o.step); err != nil {
 			return at, 0, err
 		}
-		return at, at.txid, s.mark(o, at)
+	} else if l.early { // it may have no mark yet
+		if err := s.mark(o, at); err != nil {
+			return at, 0, err
+		}
 	}
-	if len(m) > 1 { // only one of the two is left
-		return at, at.txid, s.mark(o, at)
+	if l.early { // not before: a transaction more, and what is behind may be so no longer
+		if at, err = s.layOut(layout{point: at}); err != nil {
+			return at, 0, err
+		}
 	}
-	return at, m[0].txid, nil
+	if fits {
+		return at, m[0].txid, nil
+	}
+	return at, at.txid, s.mark(o, at)
+}
+
+// marked returns the mark of the file at path. A program that knew no marks left
+// none: its file is taken for what it is.
+func (l layout) marked(path string) (mark, error) {
+	m, err := readMark(path)
+	if l.early && errors.Is(err, errNoMark) {
+		return mark{l.point}, nil
+	}
+	return m, err
+}
+
+// restored returns why the file at path looks restored, if it does.
+func (l layout) restored(path string) (Reason, error) {
+	m, err := l.marked(path)
+	if err != nil && !errors.Is(err, errNoMark) {
+		return "", err
+	}
+	reason, _ := m.judge(l.point)
+	return reason, nil
 }
 
 func (s *Store) mark(o Options, p point) error {

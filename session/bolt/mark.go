@@ -83,9 +83,12 @@ func decodeMark(b []byte) (mark, error) {
 	return m, nil
 }
 
-// judge compares a file that is at p with its mark.
+// judge compares a file that is at p with its mark; without one, m is empty.
 func (m mark) judge(p point) (reason Reason, restored bool) {
 	reason = OtherStore
+	if len(m) == 0 {
+		reason = NoMark
+	}
 	for _, marked := range m {
 		switch {
 		case marked.id != p.id:

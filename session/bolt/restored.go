@@ -86,7 +86,10 @@ func (s *Store) disown(step func(string) error) (at point, live int, err error) 
 // many live sessions were among them and whether there may be more. What is
 // filed under the zero key is no session: no ticket has that key.
 func (t *tables) drop(limit int) (live int, more bool, err error) {
-	for _, in := range []table{sessionsTable, tokensTable, indexTable, expiryTable} {
+	for in := range tableCount {
+		if !ofSessions(in) {
+			continue
+		}
 		keys := t.dropped(in, limit)
 		more = more || len(keys) == limit
 		for _, k := range keys {
@@ -115,6 +118,12 @@ func (t *tables) dropped(in table, limit int) [][]byte {
 	return keys
 }
 
+// ofSessions reports whether a table speaks of sessions.
+func ofSessions(in table) bool {
+	return in == sessionsTable || in == tokensTable || in == indexTable || in == expiryTable
+}
+
+// keptOnDrop reports whether an entry of such a table speaks of something else.
 func keptOnDrop(in table, k []byte) bool {
 	var none session.Key
 	switch in {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -201,12 +202,29 @@ func (d *discovery) reach(ctx context.Context) error {
 // endpoints. They belong into the form-action of a Content-Security-Policy,
 // which some browsers apply to redirects too.
 func (c *Client) Origins() []string {
-	list := []string{origin(c.cfg.Issuer)}
 	if m := c.meta.known(); m != nil {
-		for _, e := range []string{m.authorization, m.endSession} {
-			if o := origin(e); e != "" && o != list[0] && o != list[len(list)-1] {
-				list = append(list, o)
-			}
+		return c.origins(m.authorization, m.endSession)
+	}
+	return c.origins()
+}
+
+// LogoutOrigins returns the origins of the provider's logout page, as far as they
+// are known yet: the issuer's, and that of the end-session endpoint. They may
+// open the front-channel logout page in a frame.
+func (c *Client) LogoutOrigins() []string {
+	if m := c.meta.known(); m != nil {
+		return c.origins(m.endSession)
+	}
+	return c.origins()
+}
+
+// origins returns the issuer's origin and those of the endpoints that there are,
+// each once.
+func (c *Client) origins(endpoints ...string) []string {
+	list := []string{origin(c.cfg.Issuer)}
+	for _, e := range endpoints {
+		if o := origin(e); e != "" && !slices.Contains(list, o) {
+			list = append(list, o)
 		}
 	}
 	return list
