@@ -8,7 +8,7 @@ STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 SOURCES := find . -name node_modules -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check unit race e2e fuzz needs clean defences
+.PHONY: help demo build test check unit race e2e soak fuzz needs clean defences
 
 # section runs $(2) under the heading $(1) and says how long it took.
 define section
@@ -53,6 +53,13 @@ defences: ## turn each defence off and see that its test fails
 
 e2e: build ## a certified provider, a real browser, the real binary
 	$(call section,e2e,cd e2e && npm ci --ignore-scripts --no-audit --no-fund && npm test)
+
+SOAK ?= 10m
+
+soak: ## kills, restarts and a sick provider for SOAK (10m); writes bench/results/soak.md
+	@mkdir -p bench/results
+	$(GO) test -run '^TestSoak$$' -v -count=1 -timeout 60m ./cmd/cloakroom \
+		-soak.duration=$(SOAK) -soak.sessions=2000 -soak.rate=700 -soak.out=$(CURDIR)/bench/results/soak.md
 
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@set -e; for package in $$($(GO) list ./...); do \

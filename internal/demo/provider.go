@@ -134,6 +134,7 @@ type Provider struct {
 	sso      map[string]*ssoSession
 	pending  map[string]*interaction
 	families []*family
+	swept    time.Time // when sweep last looked
 }
 
 // NewProvider returns a provider for cfg.Issuer. It does not listen; mount it

@@ -163,9 +163,16 @@ func userClaims(claims map[string]any, u User, scope string) {
 	}
 }
 
+// sweepEvery keeps the cost of a call from growing with what was issued before.
+const sweepEvery = 10 * time.Second
+
 // sweep forgets what can no longer matter. Callers hold p.mu.
 func (p *Provider) sweep() {
 	now := p.now()
+	if since := now.Sub(p.swept); since >= 0 && since < sweepEvery {
+		return
+	}
+	p.swept = now
 	for k, c := range p.codes {
 		// A used code is remembered a while, to tell reuse from nonsense.
 		if now.After(c.expires.Add(10 * time.Minute)) {
