@@ -92,7 +92,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 		{"asking panics", func(r *room, w *reachable) {
 			w.set(func(old session.Tokens) (session.Tokens, error) { w.set(nil); return lose(0, old) })
 			w.reach = func() error { panic("reach") }
-		}, func(_ *room, w *reachable) { w.reach = nil }},
+		}, func(_ *room, w *reachable) { w.reach = nil; w.set(nil) }},
 		{"the intent can't be written", func(r *room, _ *reachable) { r.store.set("SwapTokens", errors.New("disk full")) },
 			func(r *room, _ *reachable) { r.store.set("SwapTokens", nil) }},
 		{"the session is gone from the store", func(r *room, _ *reachable) { r.store.set("SwapTokens", session.ErrNotFound) },
