@@ -60,3 +60,6 @@ func RestoreBy(backup, path string, step func(string) error) error {
 	_, err := restore(backup, path, step)
 	return err
 }
+
+// Due returns an entry of the expiry bucket.
+func Due(at int64, what byte, key [32]byte) []byte { return due{at, kind(what), key}.encode() }
