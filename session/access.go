@@ -33,16 +33,13 @@ func (s *Session) Access(ctx context.Context) (Secret, error) {
 	v := s.content.Load()
 	switch s.freshness(v, now) {
 	case fresh:
-		return v.Tokens.Access, nil
+		if !s.pending(v) || !s.blocking() {
+			return v.Tokens.Access, nil
+		}
+		return s.valid(ctx, s.underWay(), nil)
 	case due:
 		f, err := s.renewal(ctx, now)
-		if err == nil && s.m.providers[s.who.Provider].Blocking {
-			err = s.wait(ctx, f)
-		}
-		if errors.Is(err, ErrNotFound) {
-			return "", err
-		}
-		return s.content.Load().Tokens.Access, nil
+		return s.valid(ctx, f, err)
 	}
 	if !s.renewable(v) {
 		s.m.end(s, ReasonNoRenew)
@@ -60,6 +57,28 @@ func (s *Session) Access(ctx context.Context) (Secret, error) {
 		return "", &Unavailable{RetryAfter: time.Second, Err: errors.New("the renewal brought a token that has expired already")}
 	}
 	return v.Tokens.Access, nil
+}
+
+// valid returns the access token while it is good for a call in any case. Of a
+// provider that kills the old one when it rotates it waits for f first, if there
+// is one; err is why there is none.
+func (s *Session) valid(ctx context.Context, f *flight, err error) (Secret, error) {
+	if err == nil && f != nil && s.blocking() {
+		err = s.wait(ctx, f)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return "", err
+	}
+	return s.content.Load().Tokens.Access, nil
+}
+
+func (s *Session) blocking() bool { return s.m.providers[s.who.Provider].Blocking }
+
+// underWay returns the renewal under way, or nil.
+func (s *Session) underWay() *flight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flight
 }
 
 // RenewAfter returns an access token to try after an API answered that the
@@ -95,9 +114,7 @@ func (s *Session) Renew(ctx context.Context) (bool, error) {
 	}
 	now := s.m.now()
 	v := s.content.Load()
-	s.mu.Lock()
-	f := s.flight
-	s.mu.Unlock()
+	f := s.underWay()
 	if f == nil {
 		lifetime := v.Tokens.Expires.Sub(v.Tokens.Obtained)
 		recent := now.Sub(v.Tokens.Obtained) < lifetime/4

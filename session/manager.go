@@ -214,7 +214,7 @@ func (m *Manager) load(ctx context.Context, key Key, t Ticket) (*Session, error)
 		return nil, ErrNotFound
 	}
 	s = v.(*Session)
-	if in := s.content.Load().Intent; in != nil && in.Attempt >= maxAttempts && s.content.Load().found {
+	if in := s.content.Load().Intent; in != nil && in.Attempt >= s.uses() && s.content.Load().found {
 		m.end(s, ReasonOwnCrash)
 		return nil, ErrNotFound
 	}
