@@ -40,6 +40,7 @@ func (a *app) adminHandler(draining *atomic.Bool) http.Handler {
 	})
 	mux.Handle("GET /metrics", a.metrics.handler())
 	mux.HandleFunc("GET /keys", a.listKeys)
+	mux.HandleFunc("POST /store/backup", a.backupStore)
 	return localOnly(a.authorized(mux))
 }
 

@@ -39,13 +39,13 @@ func newAdminClient(cfg *Config) *adminClient {
 
 // adminHTTP never leaves this machine's own network: no proxy from the
 // environment, no redirect. There is no time limit on a whole answer, which may
-// be a backup.
+// be a backup: copying a large store takes minutes before the first byte.
 func adminHTTP() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy: nil, DisableKeepAlives: true,
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			ResponseHeaderTimeout: time.Minute,
+			ResponseHeaderTimeout: 10 * time.Minute,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -91,3 +91,33 @@ func TestKeysListFileDiffers(t *testing.T) {
 		}
 	}
 }
+
+// Keys that do not fit change nothing while serving: who is signed in stays so,
+// others sign in, and the right file is taken when it is back (J5).
+func TestWrongKeysWhileServing(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	p := s.serve()
+	u := s.user()
+	u.signIn()
+	right, err := os.ReadFile(s.file("data/keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ keys, want string }{
+		{session.NewKey() + "\n", "the key that seals now ("},
+		{"# nothing\n", "there is no key"},
+	} {
+		write(t, s.dir, "data/keys", tt.keys)
+		p.hup(tt.want)
+		other := s.user()
+		other.signIn()
+		if got := u.name(); got != "u-1001" {
+			t.Errorf("after %q, signed in as %q", tt.want, got)
+		}
+	}
+	write(t, s.dir, "data/keys", session.NewKey()+"\n"+string(right))
+	p.hup(`"keys":2,"added":1,"removed":0`)
+	if got := u.name(); got != "u-1001" {
+		t.Errorf("with the right keys again, signed in as %q", got)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -148,5 +149,61 @@ func TestKeyWatchRuns(t *testing.T) {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, log.String())
 		}
+	}
+}
+
+// A key may go when nothing carries it and what it sealed has run out; in doubt
+// it stays.
+func TestMayGo(t *testing.T) {
+	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	const absolute = time.Hour
+	for _, tt := range []struct {
+		name string
+		use  session.KeyUse
+		want string
+	}{
+		{"seals", session.KeyUse{Seals: true}, "no: it seals"},
+		{"seals again", session.KeyUse{Seals: true, Retired: now.Add(-2 * absolute)}, "no: it seals"},
+		{"just retired", session.KeyUse{Retired: now}, "not before 2026-01-02 13:00:00 UTC"},
+		{"just before its time", session.KeyUse{Retired: now.Add(time.Second - absolute)}, "not before 2026-01-02 12:00:01 UTC"},
+		{"at its time", session.KeyUse{Retired: now.Add(-absolute)}, "yes"},
+		{"heads left", session.KeyUse{Retired: now.Add(-absolute), Heads: 2}, "not yet: 2 sealed"},
+		{"tokens left", session.KeyUse{Retired: now.Add(-absolute), Tokens: 1}, "not yet: 1 sealed"},
+		{"a revocation left", session.KeyUse{Retired: now.Add(-absolute), Revocations: 1}, "not yet: 1 sealed"},
+		{"new in second place", session.KeyUse{}, "yes, unless it is to seal soon: it never did here"},
+		{"retired nobody knows when", session.KeyUse{Tokens: 3}, "not yet: 3 sealed, since when it does not seal is not known"},
+		{"missing", session.KeyUse{Missing: true, Heads: 1, Retired: now.Add(-absolute)}, "it is not in keys_file: what it sealed does not open"},
+	} {
+		if got := mayGo(tt.use, absolute, now); got != tt.want {
+			t.Errorf("%s: may go: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// What a record says of a provider that is not configured any more makes no
+// series of its own (N8).
+func TestMetricsOfStrangers(t *testing.T) {
+	var log bytes.Buffer
+	a := wired(t, &log, nil)
+	for i := range 100 {
+		name := "stranger" + strconv.Itoa(i)
+		a.metrics.Began(name)
+		a.metrics.Ended(name, session.ReasonIdle)
+		a.metrics.Renewal(name, session.OutcomeRenewed, time.Second)
+		a.metrics.Rotation(name, true)
+		a.metrics.Reuse(name, true)
+		a.metrics.Breaker(name, true)
+	}
+	a.metrics.Revocations(3, time.Now().Add(-time.Hour))
+	text := a.scrape(t)
+	if strings.Contains(text, "stranger") || !strings.Contains(text, `cloakroom_sessions_begun_total{provider="unconfigured"} 100`) {
+		t.Error("a provider that is not configured has series of its own")
+	}
+	if !strings.Contains(text, "\ncloakroom_revocations_pending 3\n") || !strings.Contains(text, "\ncloakroom_revocations_oldest_seconds 36") {
+		t.Error("the revocations are not told")
+	}
+	a.metrics.Revocations(0, time.Time{})
+	if text := a.scrape(t); !strings.Contains(text, "\ncloakroom_revocations_oldest_seconds 0\n") {
+		t.Error("there are none any more, but the oldest has an age")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/cloakroom/cloakroom/proxy"
 	"github.com/cloakroom/cloakroom/session"
@@ -31,6 +32,7 @@ type app struct {
 	root    *os.Root // of the application's files; nil if there are none on disk
 
 	token   session.Secret // of the admin listener
+	backup  sync.Mutex     // held while one is taken
 	metrics *metrics
 	keyIDs  []string         // of the keys it was wired with, newest first
 	hup     <-chan os.Signal // asks to read the keys again; nil: nobody does

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+)
+
+// backupStore answers POST /store/backup with a copy of the store, sealed as it
+// is. One at a time: each needs twice the store's space on the disk.
+func (a *app) backupStore(w http.ResponseWriter, r *http.Request) {
+	if !a.backup.TryLock() {
+		answerProblem(w, adminProblem{
+			Status: http.StatusConflict, Code: "busy", Title: "A backup is being taken", Detail: "wait until it is done",
+		})
+		return
+	}
+	defer a.backup.Unlock()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	out := &counted{Writer: w}
+	err := a.store.Backup(r.Context(), out)
+	switch {
+	case err == nil:
+		a.log.Info("a backup of the store was taken", "bytes", out.bytes)
+	case out.bytes == 0:
+		a.log.Error("a backup of the store did not work", "error", err)
+		adminFailed(w, err)
+	default:
+		a.log.Error("a backup of the store was cut off", "error", err, "bytes", out.bytes)
+		panic(http.ErrAbortHandler) // else what was sent would look whole
+	}
+}
+
+// counted counts what goes through.
+type counted struct {
+	io.Writer
+	bytes int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// backup writes a copy of the running server's store to file, which must not
+// exist: whole and durable, or not at all. check looks at the copy before it
+// gets its name.
+func (c *adminClient) backup(ctx context.Context, file string, check func(file string) error) (err error) {
+	if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
+		return hinted{errors.Join(err, errors.New(file+" exists already")), "remove it, or choose another name"}
+	}
+	body, err := c.do(ctx, http.MethodPost, "/store/backup")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = io.Copy(f, body)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := check(f.Name()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), file); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(file))
+}
