@@ -33,6 +33,7 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Serve a complete demo on this machine: provider, API, app and Cloakroom in front."`
 	Check   checkCmd   `cmd:"" help:"Check the configuration and everything it refers to, without serving."`
 	Keys    keysCmd    `cmd:"" help:"Make server keys, and see which may go."`
+	Store   storeCmd   `cmd:"" help:"Check, compact, back up and restore the store's file."`
 	Health  healthCmd  `cmd:"" help:"Ask a running Cloakroom on this machine whether it is well. For containers."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/cloakroom/cloakroom/session/bolt"
+)
+
+type storeCmd struct {
+	Check   storeCheckCmd   `cmd:"" help:"Read everything in the store's file and say whether it is sound. Cloakroom must be stopped."`
+	Compact storeCompactCmd `cmd:"" help:"Write the store's file anew, so that deleted sessions are gone from the disk. Cloakroom must be stopped."`
+	Backup  storeBackupCmd  `cmd:"" help:"Write a copy of the store, sealed as it is, to a new file. Cloakroom may run."`
+	Restore storeRestoreCmd `cmd:"" help:"Put a backup in the store's place, without its sessions. Cloakroom must be stopped."`
+}
+
+// stopFirst is what to do when the file is open elsewhere.
+const stopFirst = "stop Cloakroom first; a backup can be taken and checked while it runs: cloakroom store backup FILE, cloakroom store check FILE"
+
+// hintStore adds to an error of bolt what to do about it here.
+func hintStore(err error) error {
+	switch {
+	case errors.Is(err, bolt.ErrLocked):
+		return hinted{err, stopFirst}
+	case errors.Is(err, bolt.ErrDamaged):
+		return hinted{err, "nothing repairs it. Keep a copy if you want to know why; disk and memory are worth a look. cloakroom store restore FILE puts a backup in its place"}
+	case errors.Is(err, bolt.ErrRestored):
+		return hinted{err, "if you moved the store here, bring the file that ends in .mark too"}
+	case errors.Is(err, bolt.ErrExists):
+		return hinted{err, "nothing is ever overwritten"}
+	case errors.Is(err, fs.ErrNotExist):
+		return hinted{err, "is the path right? The first start of cloakroom serve makes the store"}
+	case errors.Is(err, syscall.ENOSPC):
+		return hinted{err, "nothing was changed. Make room: this needs as much space again as the store has content"}
+	case errors.Is(err, fs.ErrPermission):
+		return hinted{err, "run this as the user that the server runs as, or as root"}
+	}
+	return err
+}
+
+// storePath returns where the configuration says that the store is.
+func (c configFlag) storePath(env *environment) (string, error) {
+	cfg, err := loadLocal(c.Config, env.getenv, "store")
+	if err != nil {
+		return "", err
+	}
+	return cfg.Store.Bolt.Path, nil
+}
+
+type storeCheckCmd struct {
+	configFlag
+	File string `arg:"" optional:"" help:"A backup to check instead; then no configuration is needed."`
+}
+
+// Run says what is in the file.
+func (c *storeCheckCmd) Run(env *environment) error {
+	path, isBackup := c.File, c.File != ""
+	if !isBackup {
+		var err error
+		if path, err = c.storePath(env); err != nil {
+			return err
+		}
+	}
+	report, err := bolt.Check(path)
+	if err != nil {
+		return hintStore(err)
+	}
+	env.say("%s: ok", path)
+	env.say("  %s", contents(report))
+	env.say("  %s, of which %s are unused", mebibytes(report.Size), mebibytes(report.FreeBytes))
+	if report.Debris > 0 {
+		env.say("  %d entries that lead nowhere; they do no harm, and most go as time passes", report.Debris)
+	}
+	if report.Restored != "" && !isBackup {
+		env.note("This is not the state that %s.mark speaks of (%s): the next start removes all sessions.", path, report.Restored)
+		env.note("If the store was moved here, bring the file that ends in .mark too.")
+	}
+	return nil
+}
+
+// contents says in one line what is in a store.
+func contents(r bolt.Report) string {
+	return strings.Join([]string{
+		count(r.Sessions, "session"), count(r.Tombstones, "ended session"), count(r.Revocations, "waiting revocation"),
+		count(r.Marks, "used mark"), count(r.Fences, "remembered logout"),
+	}, ", ")
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+type storeCompactCmd struct{ configFlag }
+
+// Run compacts the file in place.
+func (c *storeCompactCmd) Run(env *environment) error {
+	path, err := c.storePath(env)
+	if err != nil {
+		return err
+	}
+	done, err := bolt.Compact(path)
+	if err != nil {
+		return hintStore(err)
+	}
+	env.say("%s: %s before, %s now; nothing deleted is left in it", path, mebibytes(done.Before), mebibytes(done.After))
+	return nil
+}
+
+type storeBackupCmd struct {
+	configFlag
+	File string `arg:"" help:"The copy; it must not exist."`
+}
+
+// Run has the running server take the backup, or reads the file itself if there
+// is no server. Either way the copy is checked before it has its name.
+func (c *storeBackupCmd) Run(env *environment) error {
+	cfg, err := loadLocal(c.Config, env.getenv, localKeys...)
+	if err != nil {
+		return err
+	}
+	var report bolt.Report
+	err = newAdminClient(cfg).backup(env.ctx, c.File, func(file string) (err error) {
+		report, err = bolt.Check(file)
+		return err
+	})
+	if errors.Is(err, errNotRunning) {
+		report, err = bolt.Backup(cfg.Store.Bolt.Path, c.File)
+	}
+	if err != nil {
+		var h hinted
+		if errors.As(err, &h) {
+			return err
+		}
+		return hintStore(err)
+	}
+	env.say("%s: %s", c.File, contents(report))
+	return nil
+}
+
+type storeRestoreCmd struct {
+	configFlag
+	File string `arg:"" help:"The backup."`
+}
+
+// Run restores the backup, and says what that means for users.
+func (c *storeRestoreCmd) Run(env *environment) error {
+	path, err := c.storePath(env)
+	if err != nil {
+		return err
+	}
+	done, err := bolt.Restore(c.File, path)
+	if err != nil {
+		return hintStore(err)
+	}
+	env.say("%s: restored from %s", path, c.File)
+	if done.Aside != "" {
+		env.say("  what was there is now %s", done.Aside)
+	}
+	env.note("%s left out: their refresh tokens may have been used since, and a provider", were(done.Sessions, "session"))
+	env.note("would take them for stolen. Everybody signs in again.")
+	return nil
+}
+
+func were(n int, thing string) string {
+	if n == 1 {
+		return count(n, thing) + " was"
+	}
+	return count(n, thing) + " were"
+}

@@ -1,0 +1,113 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom/cloakroom/internal/demo"
+)
+
+// storeCommand runs "cloakroom store" and checks its exit code and what it says.
+func (s *site) storeCommand(code int, said string, args ...string) {
+	s.Helper()
+	r := cloakroom(s.T, s.dir, append([]string{"store"}, args...)...)
+	if r.code != code || !strings.Contains(r.stdout+r.stderr, said) {
+		s.Errorf("store %v = exit %d, stdout %q, stderr %q, want %d and %q", args, r.code, r.stdout, r.stderr, code, said)
+	}
+	if (r.code == 0) != (r.stdout != "") {
+		s.Errorf("store %v: results belong on stdout and complaints on stderr, got %q and %q", args, r.stdout, r.stderr)
+	}
+}
+
+// TestStore takes a store through its life: backed up running and stopped,
+// checked, compacted, moved, and restored, which signs everybody out (experiment
+// 29, J4, J8).
+func TestStore(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	s.storeCommand(1, "The first start of cloakroom serve makes the store", "check")
+	p := s.serve()
+	first, second := s.user(), s.user()
+	first.signIn()
+	second.signIn()
+	for _, args := range [][]string{{"check"}, {"compact"}, {"restore", "none.db"}} {
+		s.storeCommand(1, "stop Cloakroom first", args...)
+	}
+	s.storeCommand(0, "running.db: 2 sessions, 0 ended sessions", "backup", "running.db")
+	s.storeCommand(1, "already", "backup", "running.db")
+	s.storeCommand(0, "running.db: ok", "check", "running.db")
+	p.stop()
+	p.wait()
+
+	s.storeCommand(0, "stopped.db: 2 sessions", "backup", "stopped.db")
+	s.storeCommand(1, "already", "backup", "stopped.db")
+	s.storeCommand(0, "data/sessions.db: ok\n  2 sessions, 0 ended sessions, 0 waiting revocations, 2 used marks", "check")
+	s.storeCommand(0, "nothing deleted is left in it", "compact")
+	s.storeCommand(0, "  2 sessions", "check")
+
+	p = s.serve()
+	if first.name() == "" {
+		t.Error("after compaction the first user is signed out")
+	}
+	p.stop()
+	p.wait()
+
+	s.storeCommand(0, "2 sessions were left out: their refresh tokens may have been used since", "restore", "running.db")
+	s.storeCommand(0, "  0 sessions, 0 ended sessions, 0 waiting revocations, 2 used marks", "check")
+	s.storeCommand(0, "  2 sessions", "check", "data/sessions.db.before-restore")
+	s.storeCommand(1, "sessions.db.before-restore", "restore", "running.db")
+	p = s.serve()
+	for _, u := range []*user{first, second} {
+		if got := u.name(); got != "" {
+			t.Errorf("after a restore %q is signed in, want nobody", got)
+		}
+	}
+	first.signIn()
+	p.stop()
+	p.wait()
+
+	// The file without its mark is a copy.
+	if err := os.Rename(s.file("data/sessions.db.mark"), s.file("mark")); err != nil {
+		t.Fatal(err)
+	}
+	s.storeCommand(0, "the next start removes all sessions", "check")
+	s.storeCommand(1, "bring the file that ends in .mark too", "compact")
+	if err := os.Rename(s.file("mark"), s.file("data/sessions.db.mark")); err != nil {
+		t.Fatal(err)
+	}
+	s.storeCommand(0, "nothing deleted is left in it", "compact")
+}
+
+// TestStoreDamaged proves that damage is told with file and remedy, and changes
+// nothing (experiment 12).
+func TestStoreDamaged(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "config.yaml", minimal+"admin: {listen: '127.0.0.1:1'}\n")
+	garbage := strings.Repeat("garbage ", 10_000)
+	write(t, dir, "data/sessions.db", garbage)
+	write(t, dir, "garbage", garbage)
+	for _, tt := range []struct {
+		args []string
+		file string
+	}{
+		{[]string{"check"}, "data/sessions.db"},
+		{[]string{"compact"}, "data/sessions.db"},
+		{[]string{"backup", "copy.db"}, "data/sessions.db"},
+		{[]string{"check", "garbage"}, "garbage"},
+		{[]string{"restore", "garbage"}, "garbage"},
+	} {
+		r := cloakroom(t, dir, append([]string{"store"}, tt.args...)...)
+		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, tt.file) || !strings.Contains(r.stderr, "damaged") || !strings.Contains(r.stderr, "hint: nothing repairs it") {
+			t.Errorf("store %v = exit %d, %q, %q, want exit 1, the file and what to do", tt.args, r.code, r.stdout, r.stderr)
+		}
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "data/sessions.db")); err != nil || string(got) != garbage {
+		t.Errorf("the damaged file was changed: %v", err)
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, "*.db*"))
+	more, _ := filepath.Glob(filepath.Join(dir, "data/*"))
+	if len(left) > 0 || len(more) != 1 {
+		t.Errorf("left behind: %v, %v", left, more)
+	}
+}
