@@ -33,6 +33,7 @@ type options struct {
 	client    func(*oidc.Config)
 	web       func(*web.Config)
 	limits    func(*session.Limits)
+	bind      session.Bind
 	store     func(session.Store) session.Store // wraps the real one
 	keys      string                            // key file; empty: a new one
 	path      string                            // the store's file; empty: a new one
@@ -143,7 +144,7 @@ func (s *stand) wire(t testing.TB, o options, log *slog.Logger) {
 		o.limits(&limits)
 	}
 	s.manager = session.NewManager(session.Config{
-		Store: store, Keys: keys, Limits: limits, Providers: managed, Log: log, Now: s.now,
+		Store: store, Keys: keys, Limits: limits, Bind: o.bind, Providers: managed, Log: log, Now: s.now,
 	})
 	upkeep, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
