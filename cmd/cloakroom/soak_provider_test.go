@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 
@@ -105,12 +107,13 @@ func copyAnswer(w http.ResponseWriter, a *httptest.ResponseRecorder) {
 type soakIDP struct {
 	*demo.Provider
 	*ledger
-	tokenTTL time.Duration
+	server *http.Server
 
 	mu       sync.Mutex
 	rnd      *rand.Rand     // guarded by mu
 	healthy  bool           // guarded by mu
 	injected map[string]int // guarded by mu
+	standing soakFault      // what happens to every renewal while healthy; guarded by mu
 	outage   soakFault      // guarded by mu
 	from, to time.Time      // of the outage; guarded by mu
 }
@@ -147,7 +150,10 @@ func (p *soakIDP) choose() soakFault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.healthy {
-		return soakFault{}
+		if p.standing.name != "" {
+			p.injected[p.standing.name]++
+		}
+		return p.standing
 	}
 	now := time.Now()
 	if now.After(p.to) {
@@ -169,8 +175,37 @@ func (p *soakIDP) choose() soakFault {
 	return soakFault{}
 }
 
-func (p *soakIDP) heal() {
+// heal ends all faults.
+func (p *soakIDP) heal() { p.stand(soakFault{}) }
+
+// stand makes f happen to every renewal, and nothing else.
+func (p *soakIDP) stand(f soakFault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.healthy = true
+	p.healthy, p.standing = true, f
+}
+
+// count is how often a fault has happened.
+func (p *soakIDP) count(fault string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.injected[fault]
+}
+
+// serve makes the provider answer at l.
+func (p *soakIDP) serve(l net.Listener) {
+	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second}
+	go func(s *http.Server) { _ = s.Serve(l) }(p.server)
+}
+
+// vanish makes connections to the provider fail.
+func (p *soakIDP) vanish() { _ = p.server.Close() }
+
+// reappear ends that.
+func (p *soakIDP) reappear() error {
+	l, err := net.Listen("tcp", strings.TrimPrefix(p.Issuer(), "http://"))
+	if err == nil {
+		p.serve(l)
+	}
+	return err
 }

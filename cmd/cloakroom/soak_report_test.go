@@ -15,24 +15,8 @@ import (
 func (x *soak) report() {
 	t := x.t
 	t.Helper()
-	causes := map[string]int{byFault: 0, byKill: 0, twice: 0, avoided: 0}
-	for _, l := range x.losses {
-		c := x.cause(l)
-		if causes[c]++; c == avoided && causes[c] <= 10 {
-			t.Errorf("a session was lost though nothing forced it: %s", x.explain(l))
-		}
-	}
-	for i, what := range x.unexplained() {
-		if x.wrong(what + ", though a process was there"); i > 10 {
-			break
-		}
-	}
-	for _, v := range x.provider.violations {
-		t.Error(v)
-	}
-	if n := x.ends[endCrashed]; n > 0 {
-		t.Errorf("%d processes ended for no reason", n)
-	}
+	causes := x.causes()
+	x.rules()
 	if x.provider.renewals < 10 || len(x.kills) == 0 {
 		t.Errorf("%d renewals and %d kills: this proves nothing", x.provider.renewals, len(x.kills))
 	}
@@ -46,6 +30,39 @@ func (x *soak) report() {
 	}
 	if t.Failed() {
 		t.Logf("the processes' log ends with:\n%s", x.tail())
+	}
+}
+
+// causes counts the lost sessions by their cause, and fails the test for those
+// that have none.
+func (x *soak) causes() map[string]int {
+	x.t.Helper()
+	causes := map[string]int{byFault: 0, byKill: 0, twice: 0, avoided: 0}
+	for _, l := range x.losses {
+		c := x.cause(l)
+		if causes[c]++; c == avoided && causes[c] <= 10 {
+			x.t.Errorf("a session was lost though nothing forced it: %s", x.explain(l))
+		}
+	}
+	return causes
+}
+
+// rules fails the test for everything that provider, API and users saw and must
+// never see.
+func (x *soak) rules() {
+	x.t.Helper()
+	for i, what := range x.unexplained() {
+		if x.wrong(what + ", though a process was there"); i > 10 {
+			break
+		}
+	}
+	x.provider.ledgerMu.Lock()
+	defer x.provider.ledgerMu.Unlock()
+	for _, v := range x.provider.violations {
+		x.t.Error(v)
+	}
+	if n := x.ends[endCrashed]; n > 0 {
+		x.t.Errorf("%d processes ended for no reason", n)
 	}
 }
 

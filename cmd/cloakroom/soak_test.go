@@ -39,6 +39,7 @@ type soak struct {
 	tickets  chan struct{} // one for each call
 	count    soakCounts
 	seed     uint64
+	ttl      time.Duration // of access tokens
 	took     time.Duration
 	ending   atomic.Bool // what is under way now is cut off
 
@@ -69,7 +70,7 @@ func TestSoak(t *testing.T) {
 			duration = 5 * time.Second
 		}
 	}
-	x := newSoak(t)
+	x := newSoak(t, *soakSessions, soakTokenTTL)
 	s, err := x.start("")
 	if err != nil {
 		t.Fatal(err)
@@ -108,11 +109,11 @@ func TestSoak(t *testing.T) {
 	x.report()
 }
 
-func newSoak(t *testing.T) *soak {
+func newSoak(t *testing.T, sessions int, ttl time.Duration) *soak {
 	public, admin := freePort(t), freePort(t)
 	x := &soak{
 		t: t, dir: t.TempDir(), origin: "http://localhost:" + public, tickets: make(chan struct{}),
-		problems: map[string]int{}, silenceOf: map[span]string{}, ends: map[string]int{}, seed: *soakSeed,
+		problems: map[string]int{}, silenceOf: map[span]string{}, ends: map[string]int{}, seed: *soakSeed, ttl: ttl,
 		shared: &http.Transport{MaxIdleConnsPerHost: 128, IdleConnTimeout: 30 * time.Second},
 	}
 	if x.seed == 0 {
@@ -123,7 +124,7 @@ func newSoak(t *testing.T) *soak {
 		t.Fatal(err)
 	}
 	var people []demo.User
-	for i := range *soakSessions {
+	for i := range sessions {
 		u := newSoakUser(i, x.shared)
 		x.users = append(x.users, u)
 		people = append(people, demo.User{Subject: u.sub, Username: u.name, Name: u.name})
@@ -153,7 +154,7 @@ func (x *soak) startProvider(people []demo.User) {
 		x.t.Fatal(err)
 	}
 	p, err := demo.NewProvider(demo.ProviderConfig{
-		Issuer: "http://" + l.Addr().String(), Users: people, AccessTTL: soakTokenTTL, Refresh: demo.RefreshRotate,
+		Issuer: "http://" + l.Addr().String(), Users: people, AccessTTL: x.ttl, Refresh: demo.RefreshRotate,
 		Clients: []demo.Client{{
 			ID: "spa", Secret: canary, RedirectURIs: []string{x.origin + "/bff/callback"},
 			PostLogoutRedirectURIs: []string{x.origin + "/bff/logout/callback"},
@@ -163,12 +164,11 @@ func (x *soak) startProvider(people []demo.User) {
 		x.t.Fatal(err)
 	}
 	x.provider = &soakIDP{
-		Provider: p, ledger: newLedger(soakTokenTTL),
+		Provider: p, ledger: newLedger(x.ttl),
 		rnd: rand.New(rand.NewPCG(x.seed, 0)), injected: map[string]int{},
 	}
-	server := &http.Server{Handler: x.provider, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = server.Serve(l) }()
-	x.t.Cleanup(func() { _ = server.Close() })
+	x.provider.serve(l)
+	x.t.Cleanup(x.provider.vanish)
 }
 
 // signInAll signs everybody in, before anything breaks. At the provider they are
