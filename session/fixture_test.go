@@ -33,6 +33,7 @@ type room struct {
 	config   func(*session.Config) // has the last word on each opening; nil: none
 	log      *lines
 	stop     func()
+	died     chan struct{} // see die
 }
 
 var usualLimits = session.Limits{

@@ -34,9 +34,10 @@ type Manager struct {
 	// session back, and a deletion that the store refused still holds.
 	ended sync.Map
 
-	// revoking holds the IDs of the revocations that are being tried.
+	// revoking holds what is known of revocations that the store may not know yet
+	// (ID → stage).
 	revoking sync.Map
-	revokers chan struct{} // has room for as many as may be tried at a time
+	revokers map[string]chan struct{} // by provider; has room for as many as it may be told at a time
 
 	heads  sync.Mutex // held while heads are sealed and written
 	probe  probe      // guarded by heads
@@ -53,9 +54,9 @@ type Manager struct {
 func NewManager(c Config) *Manager {
 	m := &Manager{
 		store: c.Store, limits: c.Limits, bind: cmp.Or(c.Bind, BindOff), providers: c.Providers,
-		log: c.Log, metrics: c.Metrics, now: c.Now, revokers: make(chan struct{}, mostRevokers),
+		log: c.Log, metrics: c.Metrics, now: c.Now,
 		closing: make(chan struct{}), dirty: map[*Session]struct{}{}, streaming: map[*Session]struct{}{},
-		gates: map[string]*gate{},
+		gates: map[string]*gate{}, revokers: map[string]chan struct{}{},
 	}
 	if m.now == nil {
 		m.clock = newClock()
@@ -66,7 +67,7 @@ func NewManager(c Config) *Manager {
 	}
 	m.keys.Store(c.Keys)
 	for name, p := range c.Providers {
-		m.gates[name] = m.newGate(name, p)
+		m.gates[name], m.revokers[name] = m.newGate(name, p), make(chan struct{}, mostRevokers)
 	}
 	return m
 }

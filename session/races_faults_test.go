@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/cloakroom/cloakroom/session"
@@ -40,6 +42,24 @@ func (r *room) queued() []session.Revocation {
 		r.t.Fatal(err)
 	}
 	return rs
+}
+
+// die ends whoever calls the method of the store once it has worked, as a kill
+// would: nothing after it is done. Then died closes.
+func (r *room) die(method string) {
+	r.died = make(chan struct{})
+	r.dieAgain(method)
+}
+
+// dieAgain is die with the same channel, after the store was opened anew.
+func (r *room) dieAgain(method string) {
+	died := sync.OnceFunc(func() { close(r.died) })
+	r.store.after = func(m string) {
+		if m == method {
+			died()
+			runtime.Goexit()
+		}
+	}
 }
 
 // crash abandons the Manager as a kill would: its upkeep stops, nothing of it is

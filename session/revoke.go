@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"runtime/debug"
 	"time"
 )
 
 const (
 	revokeBatch   = 256             // revocations taken up at a time
-	mostRevokers  = 16              // told to providers at a time
+	mostRevokers  = 16              // told to one provider at a time
 	firstRevoke   = 2 * time.Second // pause after an attempt that failed in passing
 	lastRevoke    = 5 * time.Minute // longest such pause
 	revokeAtLeast = time.Hour       // tried for so long even if the session was about to end
@@ -117,39 +118,59 @@ func (m *Manager) revoke(k Key, who Identity, t Tokens) {
 	m.attempt(*filed)
 }
 
-// attempt tries to carry out a filed revocation in the background. One that is
-// being tried, or comes while the Manager is closing, waits where it is filed.
+// stage is how far a revocation has come that this process took up.
+type stage int
+
+const (
+	trying  stage = iota
+	settled       // the store knows what became of it; whoever read the queue before does not
+	done          // but the store would not drop it
+)
+
+// attempt tries to carry out a filed revocation in the background. One that was
+// taken up already, or comes while the Manager is closing, waits where it is filed.
 func (m *Manager) attempt(filed Revocation) {
-	if _, busy := m.revoking.LoadOrStore(filed.ID, nil); busy {
+	if _, known := m.revoking.LoadOrStore(filed.ID, trying); known {
 		return
 	}
 	task := func() {
-		defer m.revoking.Delete(filed.ID)
-		select {
-		case m.revokers <- struct{}{}:
-		default: // as many as may are at it
-			select {
-			case m.revokers <- struct{}{}:
-			case <-m.closing:
-				return
-			}
+		at := m.carryOut(&filed)
+		for at == trying && m.pause(filed.Due.Sub(m.now())) {
+			at = m.carryOut(&filed)
 		}
-		defer func() { <-m.revokers }()
-		for m.carryOut(&filed) {
-			// Neither done nor put off: the store refuses.
-			if !m.pause(filed.Due.Sub(m.now())) {
-				return
-			}
-		}
+		m.revoking.Store(filed.ID, at)
 	}
 	if !m.spawn(task) {
 		m.revoking.Delete(filed.ID)
 	}
 }
 
-// carryOut tells the provider once. It reports true if that has to be tried
+// tell has its turn at a provider and revokes r there; false if the Manager
+// closed before. A panic costs one attempt, not the process.
+func (m *Manager) tell(p Provider, r revocation) (err error, told bool) {
+	turns := m.revokers[r.Provider]
+	select {
+	case turns <- struct{}{}:
+	default: // as many as may are at it
+		select {
+		case turns <- struct{}{}:
+		case <-m.closing:
+			return nil, false
+		}
+	}
+	defer func() {
+		<-turns
+		if cause := recover(); cause != nil {
+			m.log.Error("a revocation panicked", "session", r.Ref, "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+			err, told = &Unavailable{Err: errors.New("the revocation panicked")}, true
+		}
+	}()
+	return p.Revoke(context.Background(), r.Tokens), true
+}
+
+// carryOut tells the provider once. It returns trying if that has to be tried
 // again and the store can't be told when.
-func (m *Manager) carryOut(filed *Revocation) (again bool) {
+func (m *Manager) carryOut(filed *Revocation) stage {
 	plain, err := m.keys.Load().open(revocationSlot(filed.ID), nil, filed.Sealed)
 	var r revocation
 	if err == nil {
@@ -164,39 +185,37 @@ func (m *Manager) carryOut(filed *Revocation) (again bool) {
 		err = errors.New("its provider is no longer configured with this issuer and client_id")
 	}
 	if err != nil {
-		m.revoked(filed, r, err)
-		return false
+		return m.revoked(filed, r, err)
 	}
-	err = p.Revoke(context.Background(), r.Tokens)
+	err, told := m.tell(p, r)
+	if !told {
+		return settled
+	}
 	var passing *Unavailable
 	if !errors.As(err, &passing) {
-		m.revoked(filed, r, err)
-		return false
+		return m.revoked(filed, r, err)
 	}
 	pause := min(firstRevoke<<min(r.Tries, 10), lastRevoke)
 	pause = max(pause+mathrand.N(pause/4), passing.RetryAfter)
 	r.Tries++
 	filed.Due = now.Add(pause)
 	if !filed.Due.Before(r.Until) {
-		m.revoked(filed, r, err)
-		return false
+		return m.revoked(filed, r, err)
 	}
 	if err := m.seal(filed, r); err != nil {
-		m.revoked(filed, r, err)
-		return false
+		return m.revoked(filed, r, err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	return m.store.PutRevocation(ctx, *filed) != nil
+	if err := m.store.PutRevocation(ctx, *filed); err != nil {
+		m.log.Error("that a revocation is put off can't be written", "session", r.Ref, "error", err)
+		return trying
+	}
+	return settled
 }
 
 // revoked drops a revocation that is done, or of no use any more.
-func (m *Manager) revoked(filed *Revocation, r revocation, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
-	defer cancel()
-	if err := m.store.DropRevocation(ctx, filed.ID); err != nil {
-		m.log.Error("a revocation that is done can't be dropped; it will be repeated", "session", r.Ref, "error", err)
-	}
+func (m *Manager) revoked(filed *Revocation, r revocation, err error) stage {
 	attrs := []slog.Attr{slog.String("session", r.Ref), slog.String("provider", r.Provider), slog.String("sub", r.Subject)}
 	switch {
 	case errors.Is(err, ErrNoRevocation):
@@ -205,12 +224,39 @@ func (m *Manager) revoked(filed *Revocation, r revocation, err error) {
 	default:
 		Audit(context.Background(), m.log, EventRevoked, attrs...)
 	}
+	return m.forgetDone(filed.ID, r.Ref)
+}
+
+// forgetDone drops a revocation of which nothing is left to do.
+func (m *Manager) forgetDone(id [16]byte, ref string) stage {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := m.store.DropRevocation(ctx, id); err != nil {
+		m.log.Error("a revocation that is done can't be dropped; after a restart it would be repeated", "session", ref, "error", err)
+		return done
+	}
+	return settled
 }
 
 // revokeDue takes up the revocations whose time has come: those of this process
 // that failed before, and those that another one left.
 func (m *Manager) revokeDue(ctx context.Context, now time.Time) {
-	due, err := m.store.Revocations(ctx, now, revokeBatch)
+	// What settles from here on stays known until the next time: it may have been
+	// read below as it was before.
+	known, sick := 0, false
+	m.revoking.Range(func(id, at any) bool {
+		if at == done && !sick {
+			at = m.forgetDone(id.([16]byte), "")
+			sick = at == done
+		}
+		if at == settled {
+			m.revoking.Delete(id)
+		} else {
+			known++
+		}
+		return true
+	})
+	due, err := m.store.Revocations(ctx, now, known+revokeBatch) // those in hand come first, and hide nobody
 	if err != nil {
 		m.log.Error("revocations can't be read; trying again", "error", err)
 		return
