@@ -161,23 +161,6 @@ func (s *Server) limited(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// limitedRefusals is limited for what providers send: only a refused request
-// uses up their allowance. A provider speaks for many users from one address,
-// and a logout that it is believed must not be turned away.
-func (s *Server) limitedRefusals(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		client := byAddress(s.Client(c.Request()))
-		if spent := s.limits.callbacks.spent(client); spent != nil {
-			return s.limits.callbacks.refuse(spent)
-		}
-		err := next(c)
-		if err != nil && s.problem(err).Status < 500 {
-			s.limits.callbacks.count(client)
-		}
-		return err
-	}
-}
-
 // mayOpen refuses a ticket that would be looked for in the store, if its
 // client's allowance for tickets that open nothing is used up. Sessions in
 // memory are served whoever else is at that address.

@@ -32,6 +32,9 @@ func (s *Server) logout(c echo.Context) error {
 			return err
 		}
 		if err == nil {
+			// What the app left in the browser goes too (I11). Not "cookies": that
+			// would be those of every host under the registrable domain.
+			w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 			if location, err = s.endSession(w, r, ended); err != nil {
 				return err
 			}

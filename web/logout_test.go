@@ -40,6 +40,9 @@ func TestLogout(t *testing.T) {
 	if b.cookie("session") != "" {
 		t.Error("the cookie is still there")
 	}
+	if got := a.Header.Values("Clear-Site-Data"); len(got) != 1 || got[0] != `"cache", "storage"` {
+		t.Errorf("Clear-Site-Data = %q", got) // I11
+	}
 	b.hold("__Host-session", ticket)
 	if b.user() != "" {
 		t.Error("the old ticket still opens the session")
@@ -89,7 +92,7 @@ func TestLogoutJSON(t *testing.T) {
 	if got := a.json()["logout_url"].(string); !strings.HasPrefix(got, s.providers[0].URL+"/logout?") {
 		t.Errorf("logout_url = %s", got)
 	}
-	if a.Header.Get("Cache-Control") != "no-store" || b.user() != "" {
+	if a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("Clear-Site-Data") != `"cache", "storage"` || b.user() != "" {
 		t.Errorf("headers %v", a.Header)
 	}
 	// An old browser's form and call tell themselves apart by Accept.
@@ -113,6 +116,9 @@ func TestLogoutTwice(t *testing.T) {
 		a := b.signOut().want(http.StatusSeeOther).leads("/bye")
 		if c := a.set("__Host-session"); c == nil || c.Value != "" || b.cookie("session") != "" {
 			t.Errorf("with %.10q the cookie is not cleared: %v", value, a.Cookies())
+		}
+		if a.Header.Get("Clear-Site-Data") != "" {
+			t.Errorf("with %.10q the app's data goes, though no session ended", value)
 		}
 	}
 	if got := b.fetch("POST", "/bff/logout").want(http.StatusOK).json()["logout_url"]; got != "/bye" {

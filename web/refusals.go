@@ -14,6 +14,8 @@ var (
 	errProvider    = &Refusal{Status: 400, Code: "unknown_provider", Title: "There is no such sign-in provider."}
 	errTransaction = &Refusal{Status: 400, Code: "login_expired", Title: "This sign-in is too old, was begun in another browser, or is already finished. Please sign in again."}
 	errLogoutState = &Refusal{Status: 400, Code: "logout_state", Title: "This sign-out was not begun in this browser. You may close this page."}
+	errLogout      = &Refusal{Status: 400, Code: "logout_refused", Title: "This is no valid message of a provider about a logout."}
+	errNotEnded    = &Refusal{Status: 400, Code: "logout_failed", Title: "The logout could not be carried out. Please send it again."}
 	errNotFound    = &Refusal{Status: 404, Code: "not_found", Title: "There is nothing at this address."}
 	errSignedOut   = &Refusal{Status: 401, Code: "signed_out", Title: "You are not signed in."}
 	errMeanwhile   = &Refusal{Status: 403, Code: "signed_out_meanwhile", Title: "You were signed out while you were signing in. Please sign in again."}

@@ -110,6 +110,8 @@ func (s *Server) endpoints() *echo.Echo {
 	b.GET("/callback", s.callback, s.limited)
 	b.GET("/callback/:provider", s.callback, s.limited)
 	b.GET("/logout/callback", s.logoutCallback)
+	b.POST("/backchannel-logout/:provider", s.backchannelLogout)
+	b.GET("/frontchannel-logout/:provider", s.frontchannelLogout, s.limited)
 	b.GET("/jwks", s.jwks)
 
 	b.GET("/user", s.user, s.guarded)

@@ -15,7 +15,7 @@ import (
 // brokenStore fails where it is told to.
 type brokenStore struct {
 	session.Store
-	load, create, mark, swap, remove atomic.Bool
+	load, create, mark, swap, remove, bury atomic.Bool
 }
 
 var errDisk = errors.New("write /var/lib/secret-path/sessions.db: no space left on device")
@@ -53,6 +53,13 @@ func (s *brokenStore) Delete(ctx context.Context, k session.Key, r *session.Revo
 		return errDisk
 	}
 	return s.Store.Delete(ctx, k, r)
+}
+
+func (s *brokenStore) Bury(ctx context.Context, b session.Burial) ([]session.Key, error) {
+	if s.bury.Load() {
+		return nil, errDisk
+	}
+	return s.Store.Bury(ctx, b)
 }
 
 // A store that can't be asked ends nothing and hides nothing: 503, and the cookie
