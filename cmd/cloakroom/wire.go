@@ -46,7 +46,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		return nil, err
 	}
 	a := &app{cfg: cfg, log: log, metrics: newMetrics(providerNames(cfg)), keyIDs: keys.IDs()}
-	if a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path}); err != nil {
+	if a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path, Log: log}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -54,6 +54,12 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 			err = errors.Join(err, a.closeFiles())
 		}
 	}()
+	if r, ok := a.store.Restored(); ok {
+		// Old refresh tokens must not be sent: providers take that for theft (J4).
+		session.Audit(context.Background(), log, session.EventRestored, slog.String("file", cfg.Store.Bolt.Path),
+			slog.String("found", string(r.Reason)), slog.Int("sessions", r.Sessions),
+			slog.String("hint", "everybody signs in again; to move a store, copy the file and its .mark together"))
+	}
 	if a.token, err = openAdminToken(cfg.Admin.TokenFile); err != nil {
 		return nil, fmt.Errorf("admin.token_file: %w", err)
 	}
