@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -11,18 +13,20 @@ import (
 )
 
 type storeCmd struct {
-	Check   storeCheckCmd   `cmd:"" help:"Read everything in the store's file and say whether it is sound. Cloakroom must be stopped."`
+	Check   storeCheckCmd   `cmd:"" help:"Read everything in the store's file and say whether it is sound. Cloakroom may run."`
 	Compact storeCompactCmd `cmd:"" help:"Write the store's file anew, so that deleted sessions are gone from the disk. Cloakroom must be stopped."`
 	Backup  storeBackupCmd  `cmd:"" help:"Write a copy of the store, sealed as it is, to a new file. Cloakroom may run."`
 	Restore storeRestoreCmd `cmd:"" help:"Put a backup in the store's place, without its sessions. Cloakroom must be stopped."`
 }
 
 // stopFirst is what to do when the file is open elsewhere.
-const stopFirst = "stop Cloakroom first; a backup can be taken and checked while it runs: cloakroom store backup FILE, cloakroom store check FILE"
+const stopFirst = "stop Cloakroom first; while it runs there are: cloakroom store check, cloakroom store backup FILE"
 
 // hintStore adds to an error of bolt what to do about it here.
 func hintStore(err error) error {
+	var h hinted
 	switch {
+	case errors.As(err, &h): // said already
 	case errors.Is(err, bolt.ErrLocked):
 		return hinted{err, stopFirst}
 	case errors.Is(err, bolt.ErrDamaged):
@@ -58,13 +62,13 @@ type storeCheckCmd struct {
 // Run says what is in the file.
 func (c *storeCheckCmd) Run(env *environment) error {
 	path, isBackup := c.File, c.File != ""
-	if !isBackup {
-		var err error
-		if path, err = c.storePath(env); err != nil {
-			return err
-		}
+	var report bolt.Report
+	var err error
+	if isBackup {
+		report, err = bolt.Check(path)
+	} else {
+		path, report, err = c.store(env)
 	}
-	report, err := bolt.Check(path)
 	if err != nil {
 		return hintStore(err)
 	}
@@ -79,6 +83,32 @@ func (c *storeCheckCmd) Run(env *environment) error {
 		env.note("If the store was moved here, bring the file that ends in .mark too.")
 	}
 	return nil
+}
+
+// store checks the store of the configuration. What a running server has open is
+// checked in a copy that the server makes of it: no page of it is left out.
+func (c *storeCheckCmd) store(env *environment) (path string, report bolt.Report, err error) {
+	cfg, err := loadLocal(c.Config, env.getenv, localKeys...)
+	if err != nil {
+		return "", report, err
+	}
+	path = cfg.Store.Bolt.Path
+	// Beside the store there is room for it, which a folder in memory may lack.
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".check-*")
+	if err != nil {
+		report, err = bolt.Check(path)
+		return path, report, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	err = newAdminClient(cfg).backup(env.ctx, filepath.Join(dir, "copy"), func(file string) (err error) {
+		report, err = bolt.Check(file)
+		report.Restored = "" // a copy has no mark
+		return err
+	})
+	if errors.Is(err, errNotRunning) {
+		report, err = bolt.Check(path)
+	}
+	return path, report, err
 }
 
 // contents says in one line what is in a store.
@@ -128,10 +158,6 @@ func (c *storeBackupCmd) Run(env *environment) error {
 		report, err = bolt.Backup(cfg.Store.Bolt.Path, c.File)
 	}
 	if err != nil {
-		var h hinted
-		if errors.As(err, &h) {
-			return err
-		}
 		return hintStore(err)
 	}
 	env.say("%s: %s", c.File, contents(report))

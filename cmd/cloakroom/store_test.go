@@ -31,8 +31,12 @@ func TestStore(t *testing.T) {
 	first, second := s.user(), s.user()
 	first.signIn()
 	second.signIn()
-	for _, args := range [][]string{{"check"}, {"compact"}, {"restore", "none.db"}} {
+	for _, args := range [][]string{{"compact"}, {"restore", "none.db"}} {
 		s.storeCommand(1, "stop Cloakroom first", args...)
+	}
+	s.storeCommand(0, "data/sessions.db: ok\n  2 sessions, 0 ended sessions, 0 waiting revocations, 2 used marks", "check")
+	if left, _ := filepath.Glob(s.file("data/.check*")); len(left) > 0 {
+		t.Errorf("a check left %v behind", left)
 	}
 	s.storeCommand(0, "running.db: 2 sessions, 0 ended sessions", "backup", "running.db")
 	s.storeCommand(1, "already", "backup", "running.db")
