@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -67,6 +68,14 @@ func populate(t *testing.T) populated {
 		})
 	}
 	wg.Wait()
+	for i := range 40 { // the other tables
+		id := [32]byte{byte(i), 0x5A}
+		_, err := s.MarkUsed(t.Context(), id, at(time.Duration(i)*time.Minute))
+		err = errors.Join(err, s.PutRevocation(t.Context(), session.Revocation{ID: [16]byte(id[:16]), Due: at(time.Duration(i) * time.Minute), Sealed: make([]byte, 200)}))
+		if _, buryErr := s.Bury(t.Context(), burial(session.IndexKey(id))); err != nil || buryErr != nil {
+			t.Fatal(err, buryErr)
+		}
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +133,12 @@ func (p populated) use(ctx context.Context, s *bolt.Store) {
 	wg.Go(func() { _ = s.UpdateHeads(ctx, updates[:len(updates)/2]) })
 	wg.Go(func() { _ = s.Create(ctx, session.Key{1, 2, 3, 4}, record(1), filing()) })
 	wg.Go(func() { _, _ = s.MarkUsed(ctx, [32]byte{1}, at(0)) })
+	wg.Go(func() { _, _ = s.Bury(ctx, burial(index(3), session.IndexKey{7, 0x5A})) })
+	wg.Go(func() { _ = s.PutRevocation(ctx, session.Revocation{ID: [16]byte{9, 0x5A}, Due: at(0)}) })
+	wg.Go(func() { _ = s.DropRevocation(ctx, [16]byte{11, 0x5A}) })
+	wg.Go(func() { _, _ = s.Revocations(ctx, at(time.Hour), 1000) })
+	wg.Go(func() { _, _ = s.Scan(ctx, session.Key{}, 1000) })
+	wg.Go(func() { _ = s.Backup(ctx, io.Discard) })
 	wg.Wait()
 	_, _ = s.Sweep(ctx, at(3*time.Hour), 1000)
 	_ = s.Ping(ctx)
@@ -185,7 +200,7 @@ func damages(rnd *rand.Rand, content []byte) []damage {
 	}
 }
 
-// Each page of a populated file is damaged in several ways, so that each way
+// Experiment 12: each page of a populated file is damaged in several ways, so that each way
 // meets each type of page. Open must refuse the file, or all but a few sessions
 // must be as they were; nothing may crash.
 func TestDamagedFile(t *testing.T) {

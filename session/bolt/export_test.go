@@ -63,3 +63,6 @@ func RestoreBy(backup, path string, step func(string) error) error {
 
 // Due returns an entry of the expiry bucket.
 func Due(at int64, what byte, key [32]byte) []byte { return due{at, kind(what), key}.encode() }
+
+// SweepSize is how much of a sweep goes into one transaction.
+const SweepSize = sweepSize
