@@ -95,9 +95,20 @@ const (
 	avoided = "outside"
 )
 
-// commitTime is how long before a kill an answer may have left the provider
-// without being durable.
-const commitTime = time.Second
+const (
+	// commitTime is how long before a kill an answer may have left the provider
+	// without being durable: a few milliseconds, but for a disk that has other work.
+	// The longest one is among the figures.
+	commitTime = time.Second
+
+	// slack is how late a death is noticed, and how long a call's consequences
+	// go on after its answer.
+	slack = time.Second
+
+	// callsAtOnce is how many renewals are under way at a provider at most: a kill
+	// can't cost more sessions.
+	callsAtOnce = 32
+)
 
 // cause finds out why a session was lost, from what the provider saw and from
 // when the process was killed.
@@ -113,11 +124,8 @@ func (x *soak) cause(l loss) string {
 		if e.lost {
 			return byFault
 		}
-		until := e.answered
-		if until.IsZero() {
-			until = l.at
-		}
-		if x.killedIn(span{e.processed, until.Add(commitTime)}) {
+		if k, ok := x.killAfter(e, l.at); ok {
+			x.perKill[k]++
 			return byKill
 		}
 	}
@@ -127,7 +135,7 @@ func (x *soak) cause(l loss) string {
 	unclear := last.unclear
 	for _, k := range x.killed() {
 		if slices.ContainsFunc(l.calls, func(c span) bool {
-			return c.to.After(last.issued.processed) && span{c.from, c.to.Add(commitTime)}.touches(k)
+			return c.to.After(last.issued.processed) && span{c.from, c.to.Add(slack)}.touches(k)
 		}) {
 			unclear++
 		}
@@ -136,6 +144,22 @@ func (x *soak) cause(l loss) string {
 		return twice
 	}
 	return avoided
+}
+
+// killAfter returns the kill that came between the provider's exchange and the
+// moment at which its result must have been durable.
+func (x *soak) killAfter(e *exchange, noticed time.Time) (span, bool) {
+	until := e.answered
+	if until.IsZero() {
+		until = noticed
+	}
+	for _, k := range x.killed() {
+		if !e.processed.After(k.to) && !k.from.After(until.Add(commitTime)) {
+			x.longestGap = max(x.longestGap, k.from.Sub(until))
+			return k, true
+		}
+	}
+	return span{}, false
 }
 
 // explain describes a loss outside the windows.
@@ -169,7 +193,7 @@ func (x *soak) unexplained() (out []string) {
 	for _, s := range x.silences {
 		down := slices.ContainsFunc(x.downs, func(d span) bool {
 			// The process that dies by itself is missed a moment later.
-			return s.touches(span{d.from.Add(-commitTime), d.to.Add(commitTime)})
+			return s.touches(span{d.from.Add(-slack), d.to.Add(slack)})
 		})
 		if !down {
 			out = append(out, x.silenceOf[s])

@@ -153,10 +153,3 @@ func (x *soak) killed() []span {
 	defer x.mu.Unlock()
 	return slices.Clone(x.kills)
 }
-
-func (x *soak) killedIn(s span) bool {
-	return slices.ContainsFunc(x.killed(), func(k span) bool {
-		// The process that dies by itself is missed a moment later.
-		return s.touches(span{k.from.Add(-commitTime), k.to})
-	})
-}

@@ -44,6 +44,11 @@ func (x *soak) causes() map[string]int {
 			x.t.Errorf("a session was lost though nothing forced it: %s", x.explain(l))
 		}
 	}
+	for k, n := range x.perKill {
+		if n > callsAtOnce {
+			x.t.Errorf("the kill at %v cost %d sessions, want at most the %d renewals that can be under way", k.from, n, callsAtOnce)
+		}
+	}
 	return causes
 }
 
@@ -103,6 +108,10 @@ func (x *soak) table(causes map[string]int) string {
 	row("sessions lost where it can't be avoided", causes[byFault]+causes[byKill]+causes[twice])
 	for _, c := range []string{byFault, byKill, twice} {
 		row("– "+c, causes[c])
+	}
+	if len(x.perKill) > 0 {
+		row("most that one kill cost", slices.Max(slices.Collect(maps.Values(x.perKill))))
+		row("longest time from such an answer to the kill", x.longestGap.Round(time.Millisecond))
 	}
 	row("**sessions lost outside of that**", fmt.Sprintf("**%d**", causes[avoided]))
 	for _, kind := range []string{replayed, thirdUse, strayToken, wrongUser, expiredToken, unknownToken} {

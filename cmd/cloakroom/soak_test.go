@@ -44,6 +44,8 @@ type soak struct {
 	ending   atomic.Bool // what is under way now is cut off
 
 	slowestStart time.Duration
+	perKill      map[span]int  // sessions that each kill cost
+	longestGap   time.Duration // between an answer that was lost and its kill
 
 	mu        sync.Mutex
 	problems  map[string]int  // by status and code
@@ -113,7 +115,7 @@ func newSoak(t *testing.T, sessions int, ttl time.Duration) *soak {
 	public, admin := freePort(t), freePort(t)
 	x := &soak{
 		t: t, dir: t.TempDir(), origin: "http://localhost:" + public, tickets: make(chan struct{}),
-		problems: map[string]int{}, silenceOf: map[span]string{}, ends: map[string]int{}, seed: *soakSeed, ttl: ttl,
+		problems: map[string]int{}, silenceOf: map[span]string{}, ends: map[string]int{}, perKill: map[span]int{}, seed: *soakSeed, ttl: ttl,
 		shared: &http.Transport{MaxIdleConnsPerHost: 128, IdleConnTimeout: 30 * time.Second},
 	}
 	if x.seed == 0 {
