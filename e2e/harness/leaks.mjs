@@ -25,8 +25,9 @@ export async function searchStage(s) {
     ...connections.map((content, i) => ({ name: `connection ${i}`, content, kinds: forBrowser, idTokenHint: true })),
     ...s.storage.map((content) => ({ name: 'cookies and storage', content, kinds: forBrowser })),
     { name: 'log', content: s.cloakroom.output, kinds: forLog },
-    ...readdirSync(s.dir).filter((file) => !given.has(file))
-      .map((file) => ({ name: file, content: readFileSync(join(s.dir, file)), kinds: forStore })),
+    ...readdirSync(s.dir, { withFileTypes: true, recursive: true })
+      .filter((file) => file.isFile() && !given.has(file.name))
+      .map((file) => ({ name: file.name, content: readFileSync(join(file.parentPath, file.name)), kinds: forStore })),
   ];
   return { found: search(secrets, places), responses, connections, places, secrets };
 }

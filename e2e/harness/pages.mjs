@@ -59,6 +59,12 @@ export function logoutPage(ctx, form) {
     <button type="submit" form="op.logoutForm">Stay</button>`);
 }
 
+/** framesPage answers /frames?src=URL: a logout page that opens a client's in a frame. */
+export function framesPage(req, res) {
+  const src = new URL(req.url, 'https://provider').searchParams.get('src');
+  send(res, 200, page('Logging out', `<iframe src="${escape(src)}" title="An application"></iframe>`));
+}
+
 /** loggedOutPage is where a logout that names no way back ends. */
 export function loggedOutPage(ctx) {
   ctx.body = page('Logged out', '');

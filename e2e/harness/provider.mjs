@@ -8,7 +8,7 @@ import https from 'node:https';
 import Provider from 'oidc-provider';
 
 import { Journal, journaling } from './journal.mjs';
-import { interactions, logoutPage, loggedOutPage, errorPage } from './pages.mjs';
+import { framesPage, interactions, logoutPage, loggedOutPage, errorPage } from './pages.mjs';
 import { serve } from './server.mjs';
 import { gate } from './wait.mjs';
 
@@ -29,7 +29,7 @@ export async function startProvider({ app, appCert, cert, port, auth, accessTTL,
     jwks,
     clients: [client({ app, auth, clientSecret })],
     // Its own fetch refuses loopback addresses.
-    fetch: (url) => fetchFrom(url, appCert),
+    fetch: (url, options) => fetchFrom(url, appCert, options),
   });
   provider.use(journaling(journal));
   provider.use(async (ctx, next) => {
@@ -41,12 +41,17 @@ export async function startProvider({ app, appCert, cert, port, auth, accessTTL,
   const callback = provider.callback();
   const server = await serve((req, res) => {
     if (req.url.startsWith('/interaction/')) return pages(req, res);
+    if (req.url.startsWith('/frames?')) return framesPage(req, res);
     return callback(req, res);
   }, { port, tls: cert });
   const faults = [];
   provider.on('server_error', (_ctx, err) => faults.push(err));
+  // What Cloakroom answered to logout tokens.
+  const logouts = [];
+  provider.on('backchannel.success', (_ctx, _client, sub, sid) => logouts.push({ ok: true, sub, sid }));
+  provider.on('backchannel.error', (_ctx, err, _client, sub, sid) => logouts.push({ ok: false, sub, sid, err: `${err}` }));
   const started = {
-    issuer, journal, tokenGate, faults, key: jwks.keys[0],
+    issuer, journal, tokenGate, faults, logouts, key: jwks.keys[0],
     down: server.down, up: server.up, close: server.close,
     findToken: (token) => provider.AccessToken.find(token),
     // Set to a function, it gets the callback's URL, and the browser gets a page instead.
@@ -90,6 +95,7 @@ function settings({ accessTTL, jwt }) {
     features: {
       devInteractions: { enabled: false },
       revocation: { enabled: true, allowedPolicy: async (_ctx, c, token) => token.clientId === c.clientId },
+      backchannelLogout: { enabled: true },
       rpInitiatedLogout: { enabled: true, logoutSource: logoutPage, postLogoutSuccessSource: loggedOutPage },
       resourceIndicators: {
         enabled: Boolean(jwt),
@@ -113,6 +119,7 @@ function client({ app, auth, clientSecret }) {
     client_id: 'cloakroom', client_name: 'Cloakroom',
     redirect_uris: [`${app}/bff/callback`],
     post_logout_redirect_uris: [`${app}/bff/logout/callback`],
+    backchannel_logout_uri: `${app}/bff/backchannel-logout/main`, backchannel_logout_session_required: true,
     response_types: ['code'], grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: auth,
     ...(auth === 'private_key_jwt'
@@ -121,13 +128,15 @@ function client({ app, auth, clientSecret }) {
   };
 }
 
-function fetchFrom(url, ca) {
+function fetchFrom(url, ca, { method = 'GET', headers, body } = {}) {
   return new Promise((resolve, reject) => {
-    https.get(url, { ca }, (res) => {
+    const request = https.request(url, { ca, method, headers: Object.fromEntries(new Headers(headers)) }, (res) => {
       const chunks = [];
       res.on('data', (chunk) => chunks.push(chunk));
       res.on('end', () => resolve(new Response(Buffer.concat(chunks), { status: res.statusCode, headers: res.headers })));
       res.on('error', reject);
-    }).on('error', reject);
+    });
+    request.on('error', reject);
+    request.end(body && `${body}`);
   });
 }
