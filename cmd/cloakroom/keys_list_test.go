@@ -115,9 +115,54 @@ func TestWrongKeysWhileServing(t *testing.T) {
 			t.Errorf("after %q, signed in as %q", tt.want, got)
 		}
 	}
+	// Nobody has to ask: the file is looked at every few seconds.
 	write(t, s.dir, "data/keys", session.NewKey()+"\n"+string(right))
-	p.hup(`"keys":2,"added":1,"removed":0`)
+	if !p.stderr.until(`"keys":2,"added":1,"removed":0`, p.ended) {
+		t.Errorf("the right keys were not noticed:\n%s", p.stderr)
+	}
 	if got := u.name(); got != "u-1001" {
 		t.Errorf("with the right keys again, signed in as %q", got)
 	}
+}
+
+// A key that is removed although it still seals sessions is told of at once; its
+// line put back in time, nobody notices (J5).
+func TestKeyRemovedTooEarly(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	p := s.serve()
+	u := s.user()
+	u.signIn()
+	old, err := os.ReadFile(s.file("data/keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := session.NewKey() + "\n"
+	write(t, s.dir, "data/keys", added+string(old))
+	p.hup(`"keys":2,"added":1,"removed":0`)
+	if strings.Contains(p.stderr.String(), "removed too early") {
+		t.Error("it warns of a key that is there")
+	}
+	write(t, s.dir, "data/keys", added)
+	p.hup("a key was removed too early")
+	if !strings.Contains(p.stderr.String(), `"sessions":1,"tokens":1,"revocations":0`) {
+		t.Errorf("it does not count what is lost:\n%s", p.stderr)
+	}
+	if got := u.name(); got != "" {
+		t.Errorf("with a ticket whose key is gone, signed in as %q", got)
+	}
+	write(t, s.dir, "data/keys", added+string(old))
+	p.hup(`"keys":2,"added":1,"removed":0,"seals":"` + shortOf(t, added) + `"}` + "\n")
+	if got := u.name(); got != "u-1001" {
+		t.Errorf("with the key back, signed in as %q", got)
+	}
+}
+
+// shortOf is how a key is named.
+func shortOf(t *testing.T, line string) string {
+	t.Helper()
+	ring, err := session.ParseKeyring([]byte(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring.IDs()[0][:8]
 }

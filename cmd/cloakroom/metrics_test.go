@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
 	"github.com/cloakroom/cloakroom/internal/demo"
 )
 
@@ -87,6 +89,15 @@ func TestMetricNames(t *testing.T) {
 	s := newSite(t, demo.ProviderConfig{})
 	s.serve()
 	_, text := s.ask("/metrics", nil)
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "cloakroom_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
 	guide := read(t, "docs/operating.md")
 	found := regexp.MustCompile(`(?m)^# HELP (cloakroom_\w+) (.*)\n# TYPE \w+ (\w+)$`).FindAllStringSubmatch(text, -1)
 	if len(found) < 11 {

@@ -111,12 +111,29 @@ func (w *keyWatch) apply(ctx context.Context) error {
 		return err
 	}
 	w.app.web.SetKeys(ring)
-	old := w.ids
+	added, removed := missingFrom(w.ids, ids), missingFrom(ids, w.ids)
 	w.ids = ids
 	session.Audit(ctx, w.app.log, session.EventKeys, slog.Int("keys", len(ids)),
-		slog.Int("added", len(missingFrom(old, ids))), slog.Int("removed", len(missingFrom(ids, old))),
-		slog.String("seals", shortID(ids[0])))
+		slog.Int("added", len(added)), slog.Int("removed", len(removed)), slog.String("seals", shortID(ids[0])))
+	if len(removed) > 0 {
+		w.warnOfLoss(ctx)
+	}
 	return nil
+}
+
+// warnOfLoss says so if a key went that still sealed something: putting it back
+// in time keeps those users signed in.
+func (w *keyWatch) warnOfLoss(ctx context.Context) {
+	uses, err := w.app.manager.Inventory(ctx)
+	if err != nil {
+		w.app.log.Error("what the removed keys sealed can't be counted", "error", err)
+	}
+	for _, u := range uses {
+		if u.Missing {
+			w.app.log.Warn("a key was removed too early: what it sealed does not open any more; put its line back to undo that",
+				"key", shortID(u.ID), "sessions", u.Heads, "tokens", u.Tokens, "revocations", u.Revocations)
+		}
+	}
 }
 
 // missingFrom returns those of all that are not in some.
