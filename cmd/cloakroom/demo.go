@@ -52,7 +52,9 @@ func (d *demoCmd) Run(env *environment) error {
 	defer provider.Close()
 	_, port, _ := net.SplitHostPort(l.public.Addr().String())
 	app, clientSecret := "http://localhost:"+port, rand.Text()
-	provider.SetClient(registered(demoClient, clientSecret, app+"/bff/callback"))
+	client := registered(demoClient, clientSecret, app+"/bff/callback")
+	client.BackchannelLogoutURI, client.BackchannelSessionRequired = app+"/bff/backchannel-logout/demo", true
+	provider.SetClient(client)
 	if d.RedirectURI != "" {
 		provider.SetClient(registered(d.ClientID, d.ClientSecret, d.RedirectURI))
 	}

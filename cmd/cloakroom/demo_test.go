@@ -53,6 +53,16 @@ func TestDemo(t *testing.T) {
 	if status, body := u.send("POST", "/bff/logout"); status != http.StatusOK || !strings.Contains(body, "http://127.0.0.1:"+idp+"/") {
 		t.Errorf("logout = %d %s", status, body)
 	}
+	// A logout that begins at the provider is seen here too.
+	u.signIn()
+	res, err := u.hc.Get("http://127.0.0.1:" + idp + "/logout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if !p.stderr.until("reason=backchannel_logout sessions=1", p.ended) || u.name() != "" {
+		t.Errorf("signed out at the provider, %q is still signed in here:\n%s", u.name(), p.stderr)
+	}
 	folders := func() []string {
 		found, _ := filepath.Glob(s.file("cloakroom-demo-*"))
 		return found

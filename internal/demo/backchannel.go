@@ -58,7 +58,9 @@ func (p *Provider) logoutToken(l Logout) string {
 	if l.Edit != nil {
 		f.EditHeader = func(header map[string]any) { l.Edit(claims, header) }
 	}
-	return p.signFor(p.clients[l.Client], f, logoutType, claims)
+	token := p.signFor(p.clients[l.Client], f, logoutType, claims)
+	p.issue("logout_token", token)
+	return token
 }
 
 // notice is a logout token on its way to a client.
@@ -148,7 +150,6 @@ func (p *Provider) tell(ctx context.Context, list []notice) error {
 }
 
 func (p *Provider) post(ctx context.Context, n notice) error {
-	p.issue("logout_token", n.token)
 	call := Call{Endpoint: "backchannel_logout", Time: p.now(), ClientID: n.client, TokenHash: Hash(n.token)}
 	entry := p.arrive(call)
 	defer func() { p.finish(entry, call) }()
