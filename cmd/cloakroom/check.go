@@ -60,14 +60,13 @@ func construct(cfg *Config) error {
 // secondUse says in words when a refresh token is sent again.
 func secondUse(r RefreshReuse) string {
 	const again = "a refresh token whose first use had no known end is sent again at once"
-	within := fmt.Sprintf(", while less than %v have passed: the provider answers with ", r.Window)
 	switch r.Mode {
-	case "grace":
-		return again + within + "a new one"
-	case "same":
-		return again + within + "the one it gave before"
-	case "count", "unlimited":
+	case "grace", "same":
+		return fmt.Sprintf("%s, while less than %v have passed, and no third time", again, r.Window)
+	case "count":
 		return again + ", and no third time"
+	case "unlimited":
+		return again + ", and as often as it takes to get an answer"
 	}
 	return "a refresh token is never sent twice, unless the access token has run out and the first use had no known end"
 }

@@ -102,10 +102,10 @@ func TestCheckTellsOfProviders(t *testing.T) {
 	const second = "  - {name: other, issuer: https://b.example, client_id: a, client_secret: b}\nroutes:"
 	for _, tt := range []struct{ reuse, want string }{
 		{"{mode: none}", "refresh_reuse none: a refresh token is never sent twice, unless the access token has run out and the first use had no known end"},
-		{"{mode: grace, window: 1m}", "refresh_reuse grace: a refresh token whose first use had no known end is sent again at once, while less than 1m0s have passed: the provider answers with a new one"},
-		{"{mode: same, window: 30s}", "refresh_reuse same: a refresh token whose first use had no known end is sent again at once, while less than 30s have passed: the provider answers with the one it gave before"},
+		{"{mode: grace, window: 1m}", "refresh_reuse grace: a refresh token whose first use had no known end is sent again at once, while less than 1m0s have passed, and no third time"},
+		{"{mode: same, window: 30s}", "refresh_reuse same: a refresh token whose first use had no known end is sent again at once, while less than 30s have passed, and no third time"},
 		{"{mode: count}", "refresh_reuse count: a refresh token whose first use had no known end is sent again at once, and no third time"},
-		{"{mode: unlimited}", "refresh_reuse unlimited: a refresh token whose first use had no known end is sent again at once, and no third time"},
+		{"{mode: unlimited}", "refresh_reuse unlimited: a refresh token whose first use had no known end is sent again at once, and as often as it takes to get an answer"},
 	} {
 		dir := t.TempDir()
 		write(t, dir, "config.yaml", strings.NewReplacer("client_id: spa", "client_id: spa\n    refresh_reuse: "+tt.reuse, "routes:", second).Replace(minimal))
