@@ -68,17 +68,31 @@ type outcome struct {
 	uses  int    // how often the refresh token of before the fault is sent
 }
 
+// always is the uses of a refresh token that is never replaced.
+const always = -1
+
 func (o outcome) String() string {
-	if o.class == "" {
-		return fmt.Sprintf("survives, %d×", o.uses)
+	text := "survives"
+	if o.class != "" {
+		text = "**ends** (`" + o.class + "`)"
 	}
-	return fmt.Sprintf("**ends** (`%s`), %d×", o.class, o.uses)
+	if o.uses != always {
+		text += fmt.Sprintf(", %d×", o.uses)
+	}
+	return text
 }
 
 // expected is the whole truth about renewals that go wrong: a session ends only
 // where the provider took the token and does not take it again, or after two uses
-// without an end.
+// without an end, unless the provider is known to take it always.
 func expected(p idp, m moment, told bool) outcome {
+	if p.config.Refresh == demo.RefreshStatic {
+		o := outcome{uses: always}
+		if !told && len(m.faults) > 1 {
+			o.class = "own_crash"
+		}
+		return o
+	}
 	strict := p.config.Refresh == demo.RefreshRotate
 	switch {
 	case m.cut && p.config.Grace > 0 && told:
