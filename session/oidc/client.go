@@ -46,7 +46,7 @@ func New(cfg Config) (*Client, error) {
 	transport.DisableKeepAlives = true
 	c.poster = newHTTPClient(transport)
 	c.meta = newDiscovery(&c.cfg, c.http, c.log)
-	c.keys = &keySet{http: c.http, now: cfg.Now}
+	c.keys = &keySet{http: c.http, now: cfg.Now, pauses: map[source]time.Time{}}
 	c.claims = map[string]bool{}
 	for _, name := range cfg.Claims {
 		c.claims[name] = true

@@ -29,6 +29,7 @@ var signingAlgs = []jose.SignatureAlgorithm{
 // lose: why the signature was refused, and the verified payload.
 type capture struct {
 	keys    *keySet
+	from    source
 	url     string
 	payload []byte
 	err     error
@@ -40,7 +41,7 @@ func (v *capture) VerifySignature(ctx context.Context, raw string) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	v.payload, v.err = v.keys.verify(ctx, v.url, jws)
+	v.payload, v.err = v.keys.verify(ctx, v.from, v.url, jws)
 	return v.payload, v.err
 }
 
@@ -48,7 +49,7 @@ func (v *capture) VerifySignature(ctx context.Context, raw string) ([]byte, erro
 // 3.1.3.7): signature, iss, aud and exp by go-oidc, and by us all that go-oidc
 // leaves to its caller.
 func (c *Client) verifyIDToken(ctx context.Context, m *metadata, req AuthRequest, a answer) (claims, error) {
-	keys := &capture{keys: c.keys, url: m.jwks}
+	keys := &capture{keys: c.keys, from: fromProvider, url: m.jwks}
 	verifier := gooidc.NewVerifier(c.cfg.Issuer, keys, &gooidc.Config{
 		ClientID:             c.cfg.ClientID,
 		SupportedSigningAlgs: algNames(),

@@ -34,33 +34,44 @@ type keySet struct {
 	http *http.Client
 	now  func() time.Time
 
-	flight singleflight.Group // one fetch at a time
+	flight singleflight.Group // one fetch at a time for each source
 
 	mu      sync.Mutex // guards what follows; never held during a call
 	url     string     // where keys came from
 	keys    []jose.JSONWebKey
 	fetched time.Time
 	fetches int       // so far, to see that another one has ended meanwhile
-	pause   time.Time // no fetch before
 	err     error     // of the last fetch
+
+	pauses map[source]time.Time // no fetch before
 }
+
+// source is where a token came from. Each has its own cooldown: anybody can post
+// forged logout tokens, and must not thereby keep a sign-in from finding the key
+// that the provider began to use a moment ago.
+type source string
+
+const (
+	fromProvider source = "provider" // it answered a call of ours
+	fromAnybody  source = "anybody"
+)
 
 // verify returns the payload of a signed token, or errUnknownKey,
 // errBadSignature, or an error of the fetch. The algorithm has been checked
 // against the allow-list. Only the kid of the token's header is looked at:
 // never jku, x5u or jwk, by which a token would name its own judge.
-func (k *keySet) verify(ctx context.Context, url string, jws *jose.JSONWebSignature) ([]byte, error) {
+func (k *keySet) verify(ctx context.Context, from source, url string, jws *jose.JSONWebSignature) ([]byte, error) {
 	keys, fetches := k.fresh(url)
 	if payload, err := attempt(keys, jws); err == nil {
 		return payload, nil
 	}
 	// OpenID Connect Core, 10.1.1: keys roll over without notice. Some
 	// providers give them no ids, so a bad signature too is worth a look.
-	keys, fetchErr := k.refetch(ctx, url, fetches)
+	keys, fetchErr := k.refetch(ctx, from, url, fetches)
 	payload, err := attempt(keys, jws)
 	switch {
 	case err == nil && fetchErr == nil:
-		k.helped()
+		k.helped(from)
 	case err != nil && fetchErr != nil:
 		return nil, fetchErr
 	}
@@ -81,10 +92,10 @@ func (k *keySet) fresh(url string) ([]jose.JSONWebKey, int) {
 // refetch fetches the keys, unless that has been done since the caller looked
 // or was done in vain a moment ago. Keys that were good an hour ago are
 // returned beside the error while the provider is down.
-func (k *keySet) refetch(ctx context.Context, url string, seen int) ([]jose.JSONWebKey, error) {
-	result := k.flight.DoChan(url, func() (any, error) {
+func (k *keySet) refetch(ctx context.Context, from source, url string, seen int) ([]jose.JSONWebKey, error) {
+	result := k.flight.DoChan(string(from)+" "+url, func() (any, error) {
 		k.mu.Lock()
-		done := k.url == url && (k.fetches != seen || k.now().Before(k.pause))
+		done := k.url == url && (k.fetches != seen || k.now().Before(k.pauses[from]))
 		keys, err := k.keys, k.err
 		k.mu.Unlock()
 		if done {
@@ -94,7 +105,7 @@ func (k *keySet) refetch(ctx context.Context, url string, seen int) ([]jose.JSON
 		fetchCtx, cancel := context.WithTimeout(context.Background(), metadataTimeout)
 		defer cancel()
 		keys, err = fetchKeys(fetchCtx, k.http, url)
-		return k.settle(url, keys, err), err
+		return k.settle(from, url, keys, err), err
 	})
 	select {
 	case r := <-result:
@@ -106,7 +117,7 @@ func (k *keySet) refetch(ctx context.Context, url string, seen int) ([]jose.JSON
 }
 
 // settle takes over the outcome of a fetch and returns the keys to use.
-func (k *keySet) settle(url string, keys []jose.JSONWebKey, err error) []jose.JSONWebKey {
+func (k *keySet) settle(from source, url string, keys []jose.JSONWebKey, err error) []jose.JSONWebKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
@@ -116,15 +127,15 @@ func (k *keySet) settle(url string, keys []jose.JSONWebKey, err error) []jose.JS
 		k.keys = nil
 	}
 	k.url, k.err, k.fetches = url, err, k.fetches+1
-	k.pause = now.Add(keysCooldown) // until helped says that it was not in vain
+	k.pauses[from] = now.Add(keysCooldown) // until helped says that it was not in vain
 	return k.keys
 }
 
 // helped ends the pause: the last fetch brought the key it was made for.
-func (k *keySet) helped() {
+func (k *keySet) helped(from source) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.pause = time.Time{}
+	delete(k.pauses, from)
 }
 
 // attempt verifies jws with those keys that its kid names; with all of them if

@@ -46,6 +46,33 @@ func TestKeyRollover(t *testing.T) {
 	}
 }
 
+// Experiment 8, H6: a new key every ten seconds for ten minutes, the old one gone
+// at once, and forged logout tokens all the while: no honest sign-in fails, and
+// the flood has one fetch per cooldown.
+func TestKeyRotationInFlood(t *testing.T) {
+	b := newBench(t)
+	forged := honestLogout()
+	forged.Forge = demo.ForgeUnknownKid
+	const rounds = 60
+	for range rounds {
+		for range 10 {
+			_, err := b.rp.VerifyLogout(t.Context(), b.idp.LogoutToken(forged))
+			refused(t, err, oidc.ErrToken, "unknown_key")
+		}
+		b.idp.RotateKeys(true)
+		b.signIn()
+		for range 10 {
+			_, err := b.rp.VerifyLogout(t.Context(), b.idp.LogoutToken(forged))
+			refused(t, err, oidc.ErrToken, "unknown_key")
+		}
+		b.signIn()
+		b.advance(10 * time.Second)
+	}
+	if n := len(b.idp.Calls("jwks")); n > 2*rounds {
+		t.Errorf("key fetches = %d, want at most one for each rotation and one for each cooldown: %d", n, 2*rounds)
+	}
+}
+
 // H6: a key that is no longer published is no longer believed, at the latest
 // after an hour.
 func TestDroppedKey(t *testing.T) {

@@ -50,8 +50,8 @@ type LogoutToken struct {
 // VerifyLogout verifies a logout token (OpenID Connect Back-Channel Logout 1.0,
 // 2.6) but for its being new, which is the caller's to see to by ID. The error
 // is ErrToken, or a *session.Unavailable if the provider's keys can't be had.
-// Tokens that name unknown keys make for no more calls than those of a sign-in
-// do: one per cooldown.
+// Tokens that name unknown keys make for one call per cooldown, and keep no
+// sign-in from making its own.
 func (c *Client) VerifyLogout(ctx context.Context, raw string) (LogoutToken, error) {
 	if len(raw) > maxToken {
 		return LogoutToken{}, refuse(ErrToken, "malformed_token")
@@ -63,7 +63,7 @@ func (c *Client) VerifyLogout(ctx context.Context, raw string) (LogoutToken, err
 	if err != nil {
 		return LogoutToken{}, err
 	}
-	keys := &capture{keys: c.keys, url: m.jwks}
+	keys := &capture{keys: c.keys, from: fromAnybody, url: m.jwks}
 	verifier := gooidc.NewVerifier(c.cfg.Issuer, keys, &gooidc.Config{
 		ClientID:             c.cfg.ClientID,
 		SupportedSigningAlgs: algNames(),
