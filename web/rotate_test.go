@@ -13,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/cloakroom/cloakroom/internal/demo"
 	"github.com/cloakroom/cloakroom/proxy"
 	"github.com/cloakroom/cloakroom/session"
 	"github.com/cloakroom/cloakroom/web"
@@ -84,6 +85,10 @@ func TestWhichAnswersCarryIssues(t *testing.T) {
 		{"API out of reach", fetch("GET", "/down/"), 502, false},
 		{"another site's call", fetch("GET", "/api/whoami", "Sec-Fetch-Site", crossSite), 403, false},
 		{"another site's question", fetch("GET", "/bff/user", "Sec-Fetch-Site", crossSite), 403, false},
+		{"renewal that has to wait", func(b *browser) *answer {
+			s.providers[0].FailNext("refresh", demo.Fault{Error: "temporarily_unavailable"})
+			return b.fetch("POST", "/bff/session/renew")
+		}, 503, false},
 		{"no such endpoint", fetch("GET", "/bff/nothing"), 404, false},
 		{"wrong method", fetch("POST", "/bff/user"), 405, false},
 		{"page of the app", navigate("/"), 200, false},
@@ -156,14 +161,18 @@ func TestHandshakeCarriesNoIssue(t *testing.T) {
 	s := newStand(t, rotating(options{}))
 	b := s.signedIn(t, "alice")
 	s.sleep(16 * time.Minute)
-	c, res, err := websocket.Dial(t.Context(), "wss://example.com/api/ws",
-		&websocket.DialOptions{HTTPClient: b.hc, HTTPHeader: http.Header{"Origin": {s.origin}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = c.CloseNow()
-	if len(res.Cookies()) != 0 {
-		t.Errorf("the handshake sets %v", res.Cookies())
+	for path, status := range map[string]int{"/api/ws": http.StatusSwitchingProtocols, "/api/whoami": http.StatusOK} {
+		c, res, err := websocket.Dial(t.Context(), "wss://example.com"+path,
+			&websocket.DialOptions{HTTPClient: b.hc, HTTPHeader: http.Header{"Origin": {s.origin}}})
+		if err == nil {
+			_ = c.CloseNow()
+		}
+		if res == nil || res.StatusCode != status {
+			t.Fatalf("handshake: %v, %v, want %d", res, err, status)
+		}
+		if len(res.Cookies()) != 0 {
+			t.Errorf("the handshake of %s sets %v", path, res.Cookies())
+		}
 	}
 	if !b.fetch("GET", "/api/whoami").issued() {
 		t.Error("the call after it carries no issue")
