@@ -12,13 +12,8 @@ import (
 // to no page in a browser on it (G18).
 func TestAdmin(t *testing.T) {
 	s := newSite(t, demo.ProviderConfig{})
-	p := s.serve()
-	token := s.token()
-	bearer := func(value string) func(*http.Request) {
-		return func(r *http.Request) { r.Header.Set("Authorization", value) }
-	}
-	authorized := bearer("Bearer " + token)
-	also := func(a, b func(*http.Request)) func(*http.Request) { return func(r *http.Request) { a(r); b(r) } }
+	s.serve()
+	authorized := header("Authorization", "Bearer "+s.token())
 	tests := []struct {
 		name, path string
 		edit       func(*http.Request)
@@ -29,25 +24,14 @@ func TestAdmin(t *testing.T) {
 		{"readiness", "/readyz", nil, 200, `{"status":"ready","store":"ok","providers":{"main":"ok"}}` + "\n"},
 		{"nothing else", "/", authorized, 404, ""},
 		{"no sessions", "/bff/user", authorized, 404, ""},
-		{"whether there is anything else", "/nothing", nil, 401, `{"title":`},
-		{"keys without a token", "/keys", nil, 401, `{"title":`},
-		{"keys", "/keys", authorized, 200, `{"absolute":`},
-		{"another token", "/keys", bearer("Bearer " + strings.Repeat("A", 43)), 401, `{"title":`},
-		{"an empty token", "/keys", bearer("Bearer "), 401, ""},
-		{"another scheme", "/keys", bearer("Basic " + token), 401, ""},
-		{"a scheme in another case", "/keys", bearer("bearer " + token), 200, ""},
-		{"the token and more", "/keys", bearer("Bearer " + token + "A"), 401, ""},
-		{"another site with the token", "/keys", also(authorized, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }), 403, "refused"},
-		{"a rebound name with the token", "/keys", also(authorized, func(r *http.Request) { r.Host = "evil.example" }), 403, "refused"},
-		{"a path like an open one", "/healthz/", nil, 401, ""},
 		{"by localhost", "/healthz", func(r *http.Request) { r.Host = "localhost:1" }, 200, ""},
 		{"by IPv6", "/healthz", func(r *http.Request) { r.Host = "[::1]:9090" }, 200, ""},
 		{"rebound name", "/healthz", func(r *http.Request) { r.Host = "evil.example" }, 403, "refused"},
 		{"name that begins well", "/readyz", func(r *http.Request) { r.Host = "127.0.0.1.evil.example" }, 403, "refused"},
 		{"other address", "/readyz", func(r *http.Request) { r.Host = "192.0.2.1" }, 403, "refused"},
-		{"other site", "/healthz", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403, "refused"},
-		{"sibling", "/healthz", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") }, 403, "refused"},
-		{"typed", "/healthz", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "none") }, 200, ""},
+		{"other site", "/healthz", header("Sec-Fetch-Site", "cross-site"), 403, "refused"},
+		{"sibling", "/healthz", header("Sec-Fetch-Site", "same-site"), 403, "refused"},
+		{"typed", "/healthz", header("Sec-Fetch-Site", "none"), 200, ""},
 		{"write", "/healthz", func(r *http.Request) { r.Method = "POST" }, 405, ""},
 	}
 	for _, tt := range tests {
@@ -56,9 +40,6 @@ func TestAdmin(t *testing.T) {
 				t.Errorf("GET %s = %d %q, want %d %q", tt.path, status, body, tt.status, tt.body)
 			}
 		})
-	}
-	if text := p.stderr.String(); strings.Contains(text, token) || !strings.Contains(text, `"code":"admin_token"`) {
-		t.Errorf("the log holds the token, or no audit line of the refusals:\n%s", text)
 	}
 	// The public listener has none of it.
 	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/keys", "/debug/pprof/"} {
@@ -73,6 +54,51 @@ func TestAdmin(t *testing.T) {
 	s.provider.Close()
 	if status, body := s.ask("/readyz", nil); status != http.StatusOK {
 		t.Errorf("/readyz = %d %s", status, body)
+	}
+}
+
+// header sets one header of a request.
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+// Everything but health and metrics asks for the token: without it nobody learns
+// even what there is (G18, N3).
+func TestAdminToken(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	p := s.serve()
+	token := s.token()
+	bearer := func(value string) func(*http.Request) { return header("Authorization", value) }
+	authorized := bearer("Bearer " + token)
+	also := func(a, b func(*http.Request)) func(*http.Request) { return func(r *http.Request) { a(r); b(r) } }
+	for _, tt := range []struct {
+		name, path string
+		edit       func(*http.Request)
+		status     int
+		body       string
+	}{
+		{"whether there is anything else", "/nothing", nil, 401, `{"title":`},
+		{"metrics", "/metrics", nil, 200, "# HELP"},
+		{"keys without a token", "/keys", nil, 401, `{"title":`},
+		{"a backup without a token", "/store/backup", func(r *http.Request) { r.Method = "POST" }, 401, `{"title":`},
+		{"keys", "/keys", authorized, 200, `{"absolute":`},
+		{"another token", "/keys", bearer("Bearer " + strings.Repeat("A", 43)), 401, `{"title":`},
+		{"an empty token", "/keys", bearer("Bearer "), 401, ""},
+		{"another scheme", "/keys", bearer("Basic " + token), 401, ""},
+		{"a scheme in another case", "/keys", bearer("bearer " + token), 200, ""},
+		{"the token and more", "/keys", bearer("Bearer " + token + "A"), 401, ""},
+		{"another site with the token", "/keys", also(authorized, header("Sec-Fetch-Site", "cross-site")), 403, "refused"},
+		{"a rebound name with the token", "/keys", also(authorized, func(r *http.Request) { r.Host = "evil.example" }), 403, "refused"},
+		{"a path like an open one", "/healthz/", nil, 401, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if status, body := s.ask(tt.path, tt.edit); status != tt.status || !strings.HasPrefix(body, tt.body) {
+				t.Errorf("%s = %d %q, want %d %q", tt.path, status, body, tt.status, tt.body)
+			}
+		})
+	}
+	if text := p.stderr.String(); strings.Contains(text, token) || !strings.Contains(text, `"code":"admin_token","listener":"admin"`) {
+		t.Errorf("the log holds the token, or no audit line of the refusals:\n%s", text)
 	}
 }
 

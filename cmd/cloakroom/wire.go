@@ -88,6 +88,12 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		}
 		spa = a.root.FS()
 	}
+	return a, a.face(keys, providers, spa)
+}
+
+// face makes what browsers meet: the endpoints, the files and the proxy.
+func (a *app) face(keys *session.Keyring, providers []web.Provider, spa fs.FS) error {
+	cfg, log := a.cfg, a.log
 	a.web = web.New(web.Config{
 		PublicURL: cfg.PublicURL, BasePath: cfg.BasePath, Keys: keys,
 		Cookie: web.CookieConfig{
@@ -101,12 +107,13 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 			Renewals: cfg.Limits.Rates.Renewals, RefusedTickets: cfg.Limits.Rates.RefusedTickets,
 		},
 	})
+	var err error
 	a.proxy, err = proxy.New(proxy.Options{
 		Routes: proxyRoutes(cfg), PublicURL: cfg.PublicURL, OwnCookie: a.web.OwnCookie,
 		ClientIP: a.web.ClientIP, Log: log,
 		Fail: func(w http.ResponseWriter, r *http.Request, err error) { a.web.Fail(w, r, forBrowser(err)) },
 	})
-	return a, err
+	return err
 }
 
 // openKeyring reads the key file. At the very first start, when there is no
