@@ -90,11 +90,26 @@ func (m *Manager) bury(s *Session, idle bool) bool {
 	s.over.Store(true)
 	m.ended.Store(s.key, &burial{at: m.now()}) // before it leaves memory: see load
 	m.open.CompareAndDelete(s.key, s)
+	s.closeAll(idle)
+	return true
+}
+
+// closeAll closes the session's streams and downloads. It is called with mu
+// held, once.
+func (s *Session) closeAll(idle bool) {
 	close(s.stream)
 	if !idle || s.downloads == 0 {
 		close(s.done)
 	}
-	return true
+}
+
+// shut makes s of no use to whoever holds it, if it is not over already.
+func (s *Session) shut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over.Swap(true) {
+		s.closeAll(false)
+	}
 }
 
 // forget drops s from memory because the store has it no more.

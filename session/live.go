@@ -44,6 +44,10 @@ type Session struct {
 	stream chan struct{} // closed when the session is over
 	over   atomic.Bool   // set under mu
 
+	// loading means that the end of the session may have been written while it was
+	// read from the store: until that is known, Manager.ended has the last word.
+	loading atomic.Bool
+
 	// evicted means that the session left memory while somebody still held it:
 	// another Session stands in its place. Set under mu.
 	evicted atomic.Bool

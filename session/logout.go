@@ -109,10 +109,17 @@ func (m *Manager) sessionsOf(ctx context.Context, issuer, subject string) (keys 
 func (m *Manager) endBuried(k Key, who Identity, reason string) {
 	// Before memory is looked at: a load that read the live record and is not
 	// there yet finds this.
-	m.ended.LoadOrStore(k, &burial{at: m.now(), tombstone: true})
+	mine := &burial{at: m.now(), tombstone: true}
+	if _, was := m.ended.LoadOrStore(k, mine); was {
+		return // somebody else has ended it, and is about to write that, or has said it
+	}
 	if v, ok := m.open.Load(k); ok {
-		m.end(v.(*Session), reason)
-		return
+		if m.end(v.(*Session), reason) {
+			return
+		}
+		if now, _ := m.ended.Load(k); now != any(mine) {
+			return
+		}
 	}
 	m.metrics.Ended(who.Provider, reason)
 	m.audit(EventEnded, k, who, slog.String("reason", reason))

@@ -110,8 +110,9 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 	}
 	m.open.Store(s.key, s)
 	if _, over := m.ended.Load(s.key); over { // a logout found it before this did
-		m.bury(s, false)
-		m.drop(s)
+		if m.bury(s, false) {
+			m.drop(s)
+		}
 		return Ticket{}, ErrSignedOut
 	}
 	attrs := []slog.Attr{slog.String("user_agent", s.origin.agent)}
@@ -149,6 +150,11 @@ func (m *Manager) find(ctx context.Context, t Ticket) (*Session, error) {
 	var s *Session
 	if v, ok := m.open.Load(key); ok {
 		s = v.(*Session)
+		if s.loading.Load() {
+			if _, over := m.ended.Load(key); over {
+				return nil, ErrNotFound
+			}
+		}
 	} else {
 		loaded, err := m.load(ctx, key, t)
 		if err != nil {
@@ -209,12 +215,15 @@ func (m *Manager) load(ctx context.Context, key Key, t Ticket) (*Session, error)
 		m.audit(EventUnreadable, key, s.who, slog.String("error", "its provider is no longer configured with this issuer and client_id"))
 		return nil, ErrNotFound
 	}
+	s.loading.Store(true)
 	v, _ := m.open.LoadOrStore(key, s)
+	s = v.(*Session)
 	if _, over := m.ended.Load(key); over {
-		m.open.CompareAndDelete(key, v)
+		m.open.CompareAndDelete(key, s)
+		s.shut() // somebody may have found it there
 		return nil, ErrNotFound
 	}
-	s = v.(*Session)
+	s.loading.Store(false)
 	if in := s.content.Load().Intent; in != nil && in.Attempt >= s.uses() && s.content.Load().found {
 		m.end(s, ReasonOwnCrash)
 		return nil, ErrNotFound
