@@ -11,10 +11,15 @@ import (
 	"github.com/cloakroom/cloakroom/proxy"
 )
 
-type checkCmd struct{ configFlag }
+type checkCmd struct {
+	configFlag
 
-// Run prints what is wrong, or that nothing is. It starts nothing and asks
-// nobody: what is beyond this machine isn't looked at.
+	ProbeReuse   string        `placeholder:"PROVIDER" help:"Find out with a test user's sign-in what this provider does when a refresh token comes a second time, and what refresh_reuse should say. Listens like serve, which must be stopped."`
+	ProbeTimeout time.Duration `default:"10m" placeholder:"DURATION" help:"How long the probe may take, sign-in and all (${default})."`
+}
+
+// Run prints what is wrong, or that nothing is. Without a probe it starts
+// nothing and asks nobody: what is beyond this machine isn't looked at.
 func (c *checkCmd) Run(env *environment) error {
 	cfg, warnings, err := LoadConfig(c.Config, env.getenv)
 	if err != nil {
@@ -32,6 +37,9 @@ func (c *checkCmd) Run(env *environment) error {
 	}
 	if err := construct(cfg); err != nil {
 		return err
+	}
+	if c.ProbeReuse != "" {
+		return probeReuse(env, cfg, c)
 	}
 	env.say("%s: ok", c.Config)
 	env.say("  %s", summary(cfg))

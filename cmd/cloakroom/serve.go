@@ -60,23 +60,33 @@ const (
 type listeners struct{ public, admin net.Listener }
 
 func (a *app) listen() (l listeners, err error) {
-	if l.public, err = net.Listen("tcp", a.cfg.Listen); err != nil {
-		return l, hinted{fmt.Errorf("listen: %w", err), "is another process using this address? Change listen, or stop it"}
+	if l.public, err = listenPublic(a.cfg); err != nil {
+		return l, err
 	}
 	if l.admin, err = net.Listen("tcp", a.cfg.Admin.Listen); err != nil {
 		err = errors.Join(err, l.public.Close())
 		return l, hinted{fmt.Errorf("admin.listen: %w", err), "is another process using this address? Change admin.listen, or stop it"}
 	}
-	if a.cfg.TLS.Enabled() {
-		pair, err := tls.LoadX509KeyPair(a.cfg.TLS.CertFile, a.cfg.TLS.KeyFile)
-		if err != nil {
-			return l, errors.Join(fmt.Errorf("tls: %w", err), l.public.Close(), l.admin.Close())
-		}
-		l.public = tls.NewListener(l.public, &tls.Config{
-			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
-		})
-	}
 	return l, nil
+}
+
+// listenPublic takes the address that browsers connect to, with the configured
+// certificate.
+func listenPublic(cfg *Config) (net.Listener, error) {
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, hinted{fmt.Errorf("listen: %w", err), "is another process using this address? Change listen, or stop it"}
+	}
+	if !cfg.TLS.Enabled() {
+		return l, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("tls: %w", err), l.Close())
+	}
+	return tls.NewListener(l, &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
+	}), nil
 }
 
 // serve runs a until ctx ends, then drains it and closes it.
