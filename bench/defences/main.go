@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,7 +48,7 @@ func main() {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, *parallel)
 	n := 0
-	for _, d := range table {
+	for _, d := range slices.Concat(table, logouts) {
 		if !strings.Contains(d.Name+" "+d.Test, *only) {
 			continue
 		}
