@@ -1,5 +1,7 @@
 package session
 
+import "slices"
+
 // present judges the issue of a ticket that a request came with. It reports
 // false if the ticket is a copy that somebody else has gone on with: then the
 // session must end.
@@ -13,10 +15,7 @@ func (s *Session) present(n int64) bool {
 	s.settle()
 	s.issues.Unlock()
 	if v == proving {
-		// Written with the next upkeep: as long as it is not, a restart would take
-		// what is retired for good.
-		s.written.Store(0)
-		s.markDirty()
+		s.writeSoon()
 	}
 	return v != replay
 }
@@ -60,14 +59,29 @@ func (s *Session) Reissue(t Ticket) (Ticket, bool) {
 	if !s.lineage.due(t.issue, now, s.m.limits.RotateEvery) {
 		return Ticket{}, false
 	}
+	full := len(s.lineage.open) == maxOpen
 	n := s.lineage.make(t.issue, now)
 	s.settle()
-	return Ticket{secret: t.secret, issue: n}, n != 0
+	if full {
+		s.markDirty() // a client that takes no new cookie must not cost a write for each
+	} else {
+		s.writeSoon()
+	}
+	return Ticket{secret: t.secret, issue: n}, true
+}
+
+// writeSoon makes the next upkeep write the head, however lately it was written:
+// until then the death of the process forgets who went on with the ticket.
+func (s *Session) writeSoon() {
+	s.written.Store(0)
+	s.markDirty()
 }
 
 // lastIssues returns what the head says of the issues.
-func (s *Session) lastIssues() (confirmed, confirmedAt, void int64) {
+func (s *Session) lastIssues() lineage {
 	s.issues.Lock()
 	defer s.issues.Unlock()
-	return s.lineage.confirmed, s.lineage.confirmedAt, s.lineage.lasting()
+	l := s.lineage
+	l.open = slices.Clone(l.open)
+	return l
 }

@@ -1,18 +1,24 @@
 package session
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The times of ticket rotation. Browsers write their cookies to disk some 30 s
-// late, and no request or answer is taken to be under way for longer than 15 s.
+// late, and no request or answer is taken to be under way for longer than 10 s,
+// not counting the time that an API takes or that the browser's machine sleeps.
 const (
 	confirmAfter = 60 * time.Second // an issue still in use so long after it was made is on the browser's disk
 	retireAfter  = 30 * time.Second // from a confirmation until what it retired is a replay
 	unseenFor    = 10 * time.Second // an issue unseen for so long never reached the browser
 	lostFor      = 30 * time.Second // an issue seen, and then not for so long, may be lost again
+	youngFor     = 30 * time.Second // an issue may be under way to a browser that still presents another one
+	answerWithin = 5 * time.Second  // a later answer says nothing of what the browser holds now
 )
 
 // maxOpen bounds the unconfirmed issues that a session remembers.
-const maxOpen = 16
+const maxOpen = 8
 
 // lineage is what is remembered of the issues of one ticket. Two parties that
 // hold the same ticket can't both be the browser that each new issue goes to: as
@@ -23,9 +29,14 @@ const maxOpen = 16
 // An honest browser never presents what is retired: it has one jar of cookies,
 // in which a lost answer or a crash sets it back by half a minute at most, and
 // an issue is confirmed only when it has been in use for longer.
+//
+// All of it is written but what was seen when: without the parents of open
+// issues two parties would walk in step across restarts, or in a rhythm in which
+// the session leaves memory each time.
 type lineage struct {
 	confirmed   int64 // the browser certainly keeps this one, or a later one
 	confirmedAt int64 // when that was found out
+	before      int64 // what is below this was retired before that
 	void        int64 // what is not above this, and is neither confirmed nor open, is retired
 	open        []issue
 }
@@ -33,9 +44,8 @@ type lineage struct {
 // issue is one that was handed out and is not confirmed yet.
 type issue struct {
 	made   int64 // its value, and when it was made
-	parent int64 // the issue that was presented when it was made
+	parent int64 // the issue that was presented when it was made; 0: not known any more
 	seen   int64 // when it was last presented; 0: never
-	found  bool  // made before this process: parent is a guess
 }
 
 // verdict is what presenting an issue means.
@@ -56,7 +66,7 @@ func (l *lineage) present(n, now int64) verdict {
 	i := l.find(n)
 	if i < 0 {
 		if n < l.confirmed || n <= l.void {
-			if now < l.confirmedAt+retireAfter.Milliseconds() {
+			if n >= l.before && now < l.confirmedAt+retireAfter.Milliseconds() {
 				return late
 			}
 			return replay
@@ -73,53 +83,58 @@ func (l *lineage) present(n, now int64) verdict {
 	return valid
 }
 
-// adopt takes in an issue that was made before this process, or one so long
-// unseen that it was dropped. Among such issues each is taken for the child of
-// the one before it: in doubt for the browser.
+// adopt takes in an issue that was made a moment before the process died, or one
+// so long unseen that it was dropped. It may descend from any older one.
 func (l *lineage) adopt(n int64) int {
-	at, parent := 0, l.confirmed
+	l.makeRoom()
+	at := 0
 	for at < len(l.open) && l.open[at].made < n {
-		if l.open[at].found {
-			parent = l.open[at].made
-		}
 		at++
 	}
-	for i := at; i < len(l.open); i++ {
-		if l.open[i].found {
-			if l.open[i].parent == parent {
-				l.open[i].parent = n
-			}
-			break
-		}
-	}
-	l.open = append(l.open, issue{})
-	copy(l.open[at+1:], l.open[at:])
-	l.open[at] = issue{made: n, parent: parent, found: true}
+	l.open = slices.Insert(l.open, at, issue{made: n})
 	return at
 }
 
-// confirm makes n the confirmed issue. Only what descends from it stays open.
+// confirm makes n the confirmed issue. What may descend from it stays open. So
+// does what has just been made for the holder of one of its ancestors: it may
+// be on its way to the same browser, which then presents it from now on. Such a
+// rival survives one confirmation and not the next: n is no ancestor of it.
 func (l *lineage) confirm(n, now int64) {
-	kept := map[int64]bool{n: true}
+	trunk := []int64{l.confirmed}
+	for i := l.find(n); i >= 0; i = l.find(l.open[i].parent) {
+		trunk = append(trunk, l.open[i].parent)
+	}
+	kept := []int64{n}
 	var open []issue
 	for _, i := range l.open { // parents stand before their children
-		if kept[i.parent] {
-			kept[i.made] = true
+		unknown := i.parent == 0 && i.made > n
+		rival := now-i.made < youngFor.Milliseconds() && slices.Contains(trunk, i.parent)
+		switch {
+		case unknown, rival, slices.Contains(kept, i.parent):
+			kept = append(kept, i.made)
 			open = append(open, i)
-		} else if i.made != n {
+		case i.made != n:
 			l.void = max(l.void, i.made)
 		}
+	}
+	if now >= l.confirmedAt+retireAfter.Milliseconds() {
+		l.before = l.confirmed
 	}
 	l.confirmed, l.confirmedAt, l.open = n, now, open
 }
 
 // due reports whether the answer to a request with issue n may carry a new one.
 func (l *lineage) due(n, now int64, every time.Duration) bool {
-	if n != l.confirmed && l.find(n) < 0 {
-		return false
-	}
-	if len(l.open) == 0 {
+	at := l.find(n)
+	switch {
+	case n == l.confirmed && len(l.open) == 0:
 		return now-n >= every.Milliseconds()
+	case n == l.confirmed && len(l.open) >= maxOpen:
+		// Somebody takes all that is handed out and goes on with none of it. Whoever
+		// else is there must not get nothing for ever.
+		return true
+	case n != l.confirmed && (at < 0 || now-l.open[at].seen >= answerWithin.Milliseconds()):
+		return false
 	}
 	newest := l.open[len(l.open)-1]
 	switch {
@@ -131,15 +146,9 @@ func (l *lineage) due(n, now int64, every time.Duration) bool {
 	return now-newest.seen >= lostFor.Milliseconds()
 }
 
-// make hands out a new issue to the holder of n. It returns 0 if there are too
-// many.
+// make hands out a new issue to the holder of n.
 func (l *lineage) make(n, now int64) int64 {
-	if len(l.open) >= maxOpen/2 {
-		l.prune()
-	}
-	if len(l.open) >= maxOpen {
-		return 0
-	}
+	l.makeRoom()
 	made := max(now, l.confirmed+1, l.void+1)
 	if len(l.open) > 0 {
 		made = max(made, l.open[len(l.open)-1].made+1)
@@ -148,32 +157,17 @@ func (l *lineage) make(n, now int64) int64 {
 	return made
 }
 
-// prune drops the oldest issue that nobody has seen: a client that never takes
-// a new cookie would get one every few seconds. Should it come after all, it is
-// adopted.
-func (l *lineage) prune() {
-	for i := range l.open {
-		if l.open[i].seen == 0 {
-			l.open = append(l.open[:i:i], l.open[i+1:]...)
-			return
-		}
+// makeRoom drops the oldest issue that nobody has seen, or the oldest, if there
+// are too many: a client that never takes a new cookie gets ever more of them.
+// Should it come after all, it is adopted.
+func (l *lineage) makeRoom() {
+	if len(l.open) < maxOpen {
+		return
 	}
-}
-
-// lasting returns what must be written of the retired issues: up to which they
-// are void. What is still open must not look retired to whoever reads that.
-func (l *lineage) lasting() int64 {
-	if len(l.open) > 0 && l.open[0].made <= l.void {
-		return 0
-	}
-	return l.void
+	at := max(0, slices.IndexFunc(l.open, func(i issue) bool { return i.seen == 0 }))
+	l.open = slices.Delete(l.open, at, at+1)
 }
 
 func (l *lineage) find(n int64) int {
-	for i := range l.open {
-		if l.open[i].made == n {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(l.open, func(i issue) bool { return i.made == n })
 }

@@ -71,7 +71,7 @@ type version struct {
 func (m *Manager) newSession(t Ticket, h head) *Session {
 	s := &Session{
 		m: m, key: t.Key(), ticket: t, who: h.Identity, started: h.Started, origin: h.Origin,
-		lineage: lineage{confirmed: h.Confirmed, confirmedAt: h.ConfirmedAt, void: h.Void},
+		lineage: h.Issues,
 		done:    make(chan struct{}), stream: make(chan struct{}),
 	}
 	s.seen.Store(h.Seen.UnixMilli())
@@ -213,7 +213,7 @@ func (s *Session) head() head {
 		Identity: s.who, Started: s.started, Origin: s.origin,
 		Seen: fromMilli(s.seen.Load()), Ends: fromMilli(s.ends.Load()),
 	}
-	h.Confirmed, h.ConfirmedAt, h.Void = s.lastIssues()
+	h.Issues = s.lastIssues()
 	return h
 }
 

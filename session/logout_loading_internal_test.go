@@ -13,7 +13,7 @@ func TestLoadedTooLate(t *testing.T) {
 	now := time.Now()
 	m := NewManager(Config{Limits: Limits{Idle: time.Hour, Absolute: time.Hour}})
 	ticket := NewTicket(now)
-	s := m.newSession(ticket, head{Started: now, Seen: now, Confirmed: ticket.issue})
+	s := m.newSession(ticket, head{Started: now, Seen: now, Issues: lineage{confirmed: ticket.issue}})
 	s.loading.Store(true)
 	m.open.Store(s.key, s)
 	if _, err := m.Resume(context.Background(), ticket); err != nil {

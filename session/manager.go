@@ -87,7 +87,7 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 	in.Tokens, in.Began = m.oursAll(in.Tokens, Tokens{}), m.ours(in.Began)
 	s := m.newSession(t, head{
 		Identity: in.Identity, Started: now, Seen: now, Origin: in.From.origin(),
-		Confirmed: t.issue, ConfirmedAt: t.issue,
+		Issues: lineage{confirmed: t.issue, confirmedAt: t.issue},
 	})
 	s.content.Store(&version{
 		content: content{Identity: in.Identity, Tokens: in.Tokens, Claims: in.Claims, ACR: in.ACR, AuthTime: in.AuthTime}, number: 1,

@@ -18,8 +18,7 @@ type head struct {
 
 	Origin origin // where the user signed in from
 
-	// The issues of the ticket that matter to whoever loads the session; all in ms.
-	Confirmed, ConfirmedAt, Void int64
+	Issues lineage // of the ticket; not when they were seen
 }
 
 // content is the part of a session that opens only with its ticket. It says
@@ -59,7 +58,10 @@ type wireHead struct {
 
 	Confirmed   int64 `json:"ci,omitempty"`
 	ConfirmedAt int64 `json:"ca,omitempty"`
+	Before      int64 `json:"be,omitempty"`
 	Void        int64 `json:"vo,omitempty"`
+
+	Open [][2]int64 `json:"op,omitempty"` // issue and its parent, oldest first
 }
 
 type wireContent struct {
@@ -83,10 +85,15 @@ type wireContent struct {
 }
 
 func (h head) marshal() ([]byte, error) {
+	l := h.Issues
+	var open [][2]int64
+	for _, i := range l.open {
+		open = append(open, [2]int64{i.made, i.parent})
+	}
 	return json.Marshal(wireHead{
 		h.Provider, h.Issuer, h.ClientID, h.Subject, h.SID,
 		toMilli(h.Started), toMilli(h.Seen), toMilli(h.Ends),
-		h.Origin.agent, h.Origin.network, h.Confirmed, h.ConfirmedAt, h.Void,
+		h.Origin.agent, h.Origin.network, l.confirmed, l.confirmedAt, l.before, l.void, open,
 	})
 }
 
@@ -102,9 +109,13 @@ func unmarshalHead(b []byte) (head, error) {
 	if w.Confirmed == 0 { // written before tickets had more issues than one
 		w.Confirmed = w.Started
 	}
+	issues := lineage{confirmed: w.Confirmed, confirmedAt: w.ConfirmedAt, before: w.Before, void: w.Void}
+	for _, o := range w.Open {
+		issues.open = append(issues.open, issue{made: o[0], parent: o[1]})
+	}
 	return head{
 		Identity: id, Started: fromMilli(w.Started), Seen: fromMilli(w.Seen), Ends: fromMilli(w.Ends),
-		Origin: origin{w.Agent, w.Network}, Confirmed: w.Confirmed, ConfirmedAt: w.ConfirmedAt, Void: w.Void,
+		Origin: origin{w.Agent, w.Network}, Issues: issues,
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -126,13 +127,14 @@ func TestRecordRoundTrip(t *testing.T) {
 	}
 	h := head{
 		Identity: c.Identity, Started: now, Seen: now.Add(time.Minute), Ends: now.Add(time.Hour),
-		Origin: origin{"Browser/1", "192.0.2.0/24"}, Confirmed: 3, ConfirmedAt: 4, Void: 5,
+		Origin: origin{"Browser/1", "192.0.2.0/24"},
+		Issues: lineage{confirmed: 3, confirmedAt: 4, before: 2, void: 5, open: []issue{{made: 4, parent: 3}, {made: 6}}},
 	}
 	b, err = h.marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := unmarshalHead(b); err != nil || got != h {
+	if got, err := unmarshalHead(b); err != nil || !reflect.DeepEqual(got, h) {
 		t.Errorf("got %v, %v, want %v", got, err, h)
 	}
 }
