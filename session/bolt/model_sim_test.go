@@ -55,6 +55,9 @@ func TestSimulation(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatalf("round %d: Close: %v", round, err)
 		}
+		if report, err := bolt.Check(path); err != nil || report.Debris > 0 || report.Restored != "" {
+			t.Errorf("round %d: Check = %+v, %v, want nothing wrong and no debris", round, report, err)
+		}
 		mustBeSound(t, path)
 	}
 	s := openPath(t, path)

@@ -194,9 +194,12 @@ type powerHistory struct {
 func (h powerHistory) acknowledged(cut int) map[session.Key]int {
 	stages := map[session.Key]int{}
 	for _, d := range h.log[:cut] {
+		if d.what != "say" {
+			continue
+		}
 		var name string
 		var stage int
-		if n, _ := fmt.Sscanf(string(d.data), "%64s %d\n", &name, &stage); d.what != "say" || n != 2 {
+		if n, _ := fmt.Sscanf(string(d.data), "%64s %d\n", &name, &stage); n != 2 {
 			continue
 		}
 		var k session.Key
