@@ -17,7 +17,7 @@ func junk(hang <-chan struct{}) map[string]*demo.Reply {
 		"HTML":           {Body: []byte("<html><body>Down for maintenance")},
 		"truncated JSON": {Body: []byte(`{"access_token":"a","issuer":"`), Truncate: true},
 		"1 GiB":          {Body: []byte(`{"a":"`), Fill: 1 << 30},
-		"gzip bomb":      {Body: []byte(`{"a":"`), Fill: 64 << 20, Gzip: true},
+		"gzip bomb":      {Body: []byte(`{"a":"`), Fill: 8 << 20, Gzip: true},
 		"hang mid-body":  {Body: []byte(`{"a":"`), Hang: hang},
 	}
 }
