@@ -84,7 +84,7 @@ func (p *probe) run() error {
 	x.hold(in.Tokens)
 	var v verdict
 	if err == nil {
-		p.env.note("signed in as %q; what follows takes a few minutes at most", in.Subject)
+		p.env.note("signed in as %q; now refresh tokens are used twice, which takes some minutes", in.Subject)
 		x.who = in.Identity
 		v, err = x.run(ctx, in.Tokens)
 	}

@@ -53,7 +53,7 @@ func (v verdict) reuse() string {
 	if v.window == 0 {
 		return fmt.Sprintf("refresh_reuse: {mode: %s}", v.mode)
 	}
-	return fmt.Sprintf("refresh_reuse: {mode: %s, window: %ds}", v.mode, v.window/time.Second)
+	return fmt.Sprintf("refresh_reuse: {mode: %s, window: %s}", v.mode, inSeconds(v.window))
 }
 
 // run finds out the mode, and for how long it holds. A second use counts only
@@ -88,7 +88,7 @@ func (x *experiment) run(ctx context.Context, t session.Tokens) (verdict, error)
 			return verdict{}, errIrregular
 		case !next.good && v.window == 0:
 			return x.noted(verdict{mode: session.ReuseNone, notes: []string{
-				fmt.Sprintf("A second use is honoured for less than %v: too short to be of use.", after)}}), nil
+				"A second use is honoured for less than " + inSeconds(after) + ": too short to be of use."}}), nil
 		case !next.good:
 			return x.noted(v), nil
 		}
@@ -99,7 +99,7 @@ func (x *experiment) run(ctx context.Context, t session.Tokens) (verdict, error)
 
 // beyond completes a verdict when the longest pause was not too long.
 func (x *experiment) beyond(ctx context.Context, v verdict, last round) (verdict, error) {
-	longer := fmt.Sprintf("A second use was honoured even after %v; longer was not tried. The provider's manual may name a longer window", longestPause)
+	longer := "A second use was honoured even after " + inSeconds(longestPause) + "; longer was not tried. The provider's manual may name a longer window"
 	if v.mode == session.ReuseSame {
 		v.notes = []string{longer + "."}
 		return v, nil
@@ -138,8 +138,8 @@ func (x *experiment) round(ctx context.Context, t session.Tokens, after time.Dur
 	}
 	what := "sent it again at once"
 	if after > 0 {
-		what = fmt.Sprintf("sent another one again after %v", after)
-		x.progress("%s is tried: please wait", what)
+		what = "sent another one again after " + inSeconds(after)
+		x.progress("waiting %s before a second use", inSeconds(after))
 		if err := x.pause(ctx, after); err != nil {
 			return round{}, err
 		}
@@ -173,17 +173,17 @@ func (x *experiment) rotate(ctx context.Context, t session.Tokens, tell bool) (n
 		return next, false, err
 	}
 	if next.Refresh == t.Refresh {
-		x.progress("no other refresh token came; one more try in %v", longestPause)
+		x.progress("no other refresh token came; waiting %s before another try", inSeconds(longestPause))
 		if err = x.pause(ctx, longestPause); err != nil {
 			return next, false, err
 		}
 		if next, err = x.first(ctx, t); err != nil {
 			return next, false, err
 		}
-		seen = fmt.Sprintf("no other one came at first, but %v later", longestPause)
+		seen = "no other one came at first, but " + inSeconds(longestPause) + " later"
 	}
 	if rotated = next.Refresh != t.Refresh; !rotated {
-		seen = fmt.Sprintf("no other one came, nor %v later; it works on", longestPause)
+		seen = "no other one came, nor " + inSeconds(longestPause) + " later; it works on"
 	}
 	if tell || !rotated {
 		x.saw("used a refresh token", seen)
@@ -289,6 +289,9 @@ func (x *experiment) table(out io.Writer) error {
 	}
 	return w.Flush()
 }
+
+// inSeconds is how the configuration spells windows: 65s, not 1m5s.
+func inSeconds(d time.Duration) string { return fmt.Sprintf("%ds", d/time.Second) }
 
 func either(condition bool, yes, no string) string {
 	if condition {
