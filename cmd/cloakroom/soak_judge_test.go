@@ -96,10 +96,9 @@ const (
 )
 
 const (
-	// commitTime is how long before a kill an answer may have left the provider
-	// without being durable: a few milliseconds, but for a disk that has other work.
-	// The longest one is among the figures.
-	commitTime = time.Second
+	// commitTime is how long a commit may take on a machine that has other work
+	// to do; a few milliseconds are usual. The longest one is among the figures.
+	commitTime = 5 * time.Second
 
 	// slack is how late a death is noticed, and how long a call's consequences
 	// go on after its answer.

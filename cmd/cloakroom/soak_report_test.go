@@ -114,6 +114,7 @@ func (x *soak) table(causes map[string]int) string {
 		row("longest time from such an answer to the kill", x.longestGap.Round(time.Millisecond))
 	}
 	row("**sessions lost outside of that**", fmt.Sprintf("**%d**", causes[avoided]))
+	row("calls so slow that their token expired on the way", x.provider.stale)
 	for _, kind := range []string{replayed, thirdUse, strayToken, wrongUser, expiredToken, unknownToken} {
 		row("**"+kind+"**", fmt.Sprintf("**%d**", x.provider.tally[kind]))
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -83,6 +84,7 @@ func (u *soakUser) call(ctx context.Context, origin, method, path string) (reply
 		got.cookieBefore += c.Name + "=" + c.Value + "; "
 	}
 	s := span{from: time.Now()}
+	r.Header.Set(sentHeader, strconv.FormatInt(s.from.UnixMicro(), 10))
 	res, err := u.hc.Do(r)
 	var body []byte
 	if err == nil {
