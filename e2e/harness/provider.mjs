@@ -17,9 +17,9 @@ export const apiResource = 'urn:example:api';
 /**
  * startProvider starts a provider for one client. accessTTL is the life of an access
  * token in seconds, auth how the client proves who it is, jwt whether access tokens
- * are JWTs. app is Cloakroom's origin, appCert the certificate it shows.
+ * are JWTs, backchannel whether it tells of logouts. app is Cloakroom's origin, appCert the certificate it shows.
  */
-export async function startProvider({ app, appCert, cert, port, auth, accessTTL, jwt, clientSecret }) {
+export async function startProvider({ app, appCert, cert, port, auth, accessTTL, jwt, backchannel, clientSecret }) {
   const issuer = `https://127.0.0.1:${port}`;
   const journal = new Journal();
   const tokenGate = gate();
@@ -27,7 +27,7 @@ export async function startProvider({ app, appCert, cert, port, auth, accessTTL,
   const provider = new Provider(issuer, {
     ...settings({ accessTTL, jwt }),
     jwks,
-    clients: [client({ app, auth, clientSecret })],
+    clients: [client({ app, auth, backchannel, clientSecret })],
     // Its own fetch refuses loopback addresses.
     fetch: (url, options) => fetchFrom(url, appCert, options),
   });
@@ -114,12 +114,14 @@ function signingKey() {
   return { ...privateKey.export({ format: 'jwk' }), kid: 'provider', use: 'sig', alg: 'RS256' };
 }
 
-function client({ app, auth, clientSecret }) {
+function client({ app, auth, backchannel, clientSecret }) {
   return {
     client_id: 'cloakroom', client_name: 'Cloakroom',
     redirect_uris: [`${app}/bff/callback`],
     post_logout_redirect_uris: [`${app}/bff/logout/callback`],
-    backchannel_logout_uri: `${app}/bff/backchannel-logout/main`, backchannel_logout_session_required: true,
+    ...(backchannel && {
+      backchannel_logout_uri: `${app}/bff/backchannel-logout/main`, backchannel_logout_session_required: true,
+    }),
     response_types: ['code'], grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: auth,
     ...(auth === 'private_key_jwt'

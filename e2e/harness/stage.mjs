@@ -20,7 +20,8 @@ import { freePort } from './server.mjs';
  * stage registers a stage and returns play(name, fn): a test that gets the stage.
  * If it fails, screenshots and the end of Cloakroom's log go to results/.
  * Options: auth, accessTTL (seconds), jwt (access tokens are JWTs), session (of
- * config.yaml), leaky (adds the routes of leaky.mjs).
+ * config.yaml), leaky (adds the routes of leaky.mjs), backchannel (the provider tells
+ * Cloakroom of logouts).
  */
 export function stage(options = {}) {
   const s = {};
@@ -38,7 +39,7 @@ export function stage(options = {}) {
   });
 }
 
-async function open(s, { auth, accessTTL, jwt, session, leaky }) {
+async function open(s, { auth, accessTTL, jwt, session, leaky, backchannel }) {
   build();
   const certs = process.env.CLOAKROOM_E2E_CERTS;
   const appCert = loadCert(certs, 'app');
@@ -51,7 +52,7 @@ async function open(s, { auth, accessTTL, jwt, session, leaky }) {
   const app = `https://localhost:${port}`;
   s.api = await startAPI();
   s.provider = await startProvider({
-    app, appCert: appCert.cert, cert: providerCert, port: providerPort, auth, accessTTL, jwt, clientSecret: s.clientSecret,
+    app, appCert: appCert.cert, cert: providerCert, port: providerPort, auth, accessTTL, jwt, backchannel, clientSecret: s.clientSecret,
   });
   s.api.provider = s.provider;
   s.attacker = await startAttacker({ app, cert: appCert });

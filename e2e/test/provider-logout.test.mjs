@@ -7,7 +7,7 @@ import { keepsSecrets } from '../harness/leaks.mjs';
 import { stage } from '../harness/stage.mjs';
 import { until } from '../harness/wait.mjs';
 
-const play = stage();
+const play = stage({ backchannel: true });
 
 /** lastSID is the provider's session of whoever signed in last. */
 function lastSID(s) {
