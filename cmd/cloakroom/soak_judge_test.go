@@ -153,7 +153,8 @@ func (x *soak) killAfter(e *exchange, noticed time.Time) (span, bool) {
 		until = noticed
 	}
 	for _, k := range x.killed() {
-		if !e.processed.After(k.to) && !k.from.After(until.Add(commitTime)) {
+		// What was sent before may be taken in a little later.
+		if !e.arrived.After(k.to.Add(slack/10)) && !k.from.After(until.Add(commitTime)) {
 			x.longestGap = max(x.longestGap, k.from.Sub(until))
 			return k, true
 		}
@@ -175,8 +176,8 @@ func (x *soak) explain(l loss) string {
 		}
 		return l.at.Sub(t).Round(time.Millisecond).String()
 	}
-	text := fmt.Sprintf("%s, renewal %d, all before the loss: processed %s, answered %s, durable %s, refused %s; uses %d, unclear %d; kills",
-		last.sub, n, ago(last.issued.processed), ago(last.issued.answered), ago(last.durable), ago(last.refused), last.uses, last.unclear)
+	text := fmt.Sprintf("%s, renewal %d, all before the loss: arrived %s, processed %s, answered %s, durable %s, refused %s; uses %d, unclear %d; kills",
+		last.sub, n, ago(last.issued.arrived), ago(last.issued.processed), ago(last.issued.answered), ago(last.durable), ago(last.refused), last.uses, last.unclear)
 	for _, k := range x.killed() {
 		if l.at.Sub(k.to) < 30*time.Second && k.from.Before(l.at) {
 			text += " " + ago(k.from)

@@ -35,6 +35,7 @@ type generation struct {
 
 // exchange is a call that gave tokens.
 type exchange struct {
+	arrived   time.Time
 	processed time.Time
 	answered  time.Time // zero: held back, or nobody there any more
 	lost      bool      // a fault made the answer useless
@@ -119,10 +120,10 @@ func (g *generation) markDurable(now time.Time) {
 	}
 }
 
-// exchanged notes the provider's answer to a code or, with old, to a renewal.
-func (l *ledger) exchanged(old string, a *httptest.ResponseRecorder, f soakFault) *exchange {
+// exchanged notes the provider's answer to a code or, with old, to a renewal: e.
+func (l *ledger) exchanged(old string, a *httptest.ResponseRecorder, e *exchange) {
 	now := time.Now()
-	e := &exchange{processed: now, lost: f.consumed}
+	e.processed = now
 	var body struct {
 		Access  string `json:"access_token"`
 		Refresh string `json:"refresh_token"`
@@ -137,18 +138,17 @@ func (l *ledger) exchanged(old string, a *httptest.ResponseRecorder, f soakFault
 			before.refused = now
 			l.refusals++
 		}
-		return e
+		return
 	}
 	g := &generation{issued: e, sub: subOf(body.Access)}
 	l.refresh[fingerprintOf(body.Refresh)] = g
 	l.access[fingerprintOf(body.Access)] = &accessToken{sub: g.sub, gen: g, expires: now.Add(l.ttl)}
 	if before == nil {
 		l.newest[g.sub] = g
-		return e
+		return
 	}
 	before.next = g
 	l.renewals++
-	return e
 }
 
 // sent notes that an answer has left the provider.

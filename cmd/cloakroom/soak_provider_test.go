@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"math/rand/v2"
 	"net"
@@ -123,6 +122,7 @@ func (p *soakIDP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.Provider.ServeHTTP(w, r)
 		return
 	}
+	arrived := time.Now()
 	var f soakFault
 	old := r.PostForm.Get("refresh_token")
 	if old != "" {
@@ -133,10 +133,10 @@ func (p *soakIDP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	e := &exchange{arrived: arrived, lost: f.consumed}
 	a := httptest.NewRecorder()
-	a.Body = &bytes.Buffer{}
 	p.Provider.ServeHTTP(a, r)
-	e := p.exchanged(old, a, f)
+	p.exchanged(old, a, e)
 	defer p.sent(e)
 	if f.after != nil {
 		f.after(w, r, a)
