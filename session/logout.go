@@ -31,6 +31,8 @@ type Logout struct {
 // sessions in memory are revoked; those of others when their ticket arrives. It
 // returns how many sessions there were: none is no error.
 //
+// One through the browser that speaks of no session writes nothing.
+//
 // ErrRepeated means that l.ID was carried out before; an *Unavailable that the
 // store refused, and that nothing has happened.
 func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
@@ -38,22 +40,14 @@ func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
 	if !ok {
 		return 0, ErrNotFound
 	}
-	now := m.now()
-	b := Burial{At: now, Until: now.Add(fenceFor)}
-	keys := m.keys.Load()
-	if l.SID != "" {
-		b.Under = keys.index("sid", p.Issuer, l.SID)
-		var err error
-		if b.Keys, err = m.withoutSID(ctx, p.Issuer, l.Subject); err != nil {
-			return 0, &Unavailable{Err: fmt.Errorf("logout: %w", err)}
-		}
-	} else {
-		b.Under = keys.index("sub", p.Issuer, l.Subject)
+	b, err := m.burialFor(ctx, l, p.Issuer)
+	if err != nil {
+		return 0, &Unavailable{Err: fmt.Errorf("logout: %w", err)}
 	}
-	if l.ID != "" {
-		b.Mark, b.MarkUntil = mark("logout "+p.Issuer, []byte(l.ID)), m.ours(l.IDUntil)
+	if b == nil {
+		return 0, nil
 	}
-	buried, err := m.store.Bury(ctx, b)
+	buried, err := m.store.Bury(ctx, *b)
 	switch {
 	case errors.Is(err, ErrRepeated):
 		return 0, ErrRepeated
@@ -67,6 +61,42 @@ func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
 		m.endBuried(k, who, l.Reason)
 	}
 	return len(buried), nil
+}
+
+// burialFor says what l buries; nil if nothing is to be written.
+func (m *Manager) burialFor(ctx context.Context, l Logout, issuer string) (*Burial, error) {
+	now, keys := m.now(), m.keys.Load()
+	b := &Burial{At: now, Until: now.Add(fenceFor)}
+	if l.SID != "" {
+		b.Under = keys.index("sid", issuer, l.SID)
+		var err error
+		if b.Keys, err = m.withoutSID(ctx, issuer, l.Subject); err != nil {
+			return nil, err
+		}
+	} else {
+		b.Under = keys.index("sub", issuer, l.Subject)
+	}
+	if l.ID != "" {
+		b.Mark, b.MarkUntil = mark("logout "+issuer, []byte(l.ID)), m.ours(l.IDUntil)
+	}
+	if l.Reason == ReasonFrontchannel {
+		// Anybody can send that: for a session that nobody knows it writes nothing.
+		if known, err := m.anyUnder(ctx, b.Under); err != nil || !known {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// anyUnder reports whether a live session is filed under one of the index keys.
+func (m *Manager) anyUnder(ctx context.Context, under []IndexKey) (bool, error) {
+	for _, ix := range under {
+		found, err := m.store.Find(ctx, ix)
+		if err != nil || len(found) > 0 {
+			return len(found) > 0, err
+		}
+	}
+	return false, nil
 }
 
 // withoutSID returns the sessions of a user that have no sid: a logout by sid
@@ -111,7 +141,8 @@ func (m *Manager) endBuried(k Key, who Identity, reason string) {
 	// there yet finds this.
 	mine := &burial{at: m.now(), tombstone: true}
 	if _, was := m.ended.LoadOrStore(k, mine); was {
-		return // somebody else has ended it, and is about to write that, or has said it
+		m.oust(k)
+		return // somebody else ended it, and says so
 	}
 	if v, ok := m.open.Load(k); ok {
 		if m.end(v.(*Session), reason) {

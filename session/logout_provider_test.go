@@ -296,3 +296,34 @@ func TestDoubleEnd(t *testing.T) {
 		})
 	}
 }
+
+// A8 for logouts: anybody can send a front-channel logout, so one for a session
+// that nobody knows writes nothing; for one that is known it ends it.
+func TestFrontchannelLogoutOfNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		buries := 0
+		r := newRoom(t, func(r *room) {
+			r.wrap = func(s session.Store) session.Store { return &buryCounter{Store: s, n: &buries} }
+		})
+		ticket := r.signIn("alice", nil)
+		logout := session.Logout{Provider: "main", SID: "nobody", Reason: session.ReasonFrontchannel}
+		if n, err := r.Logout(t.Context(), logout); n != 0 || err != nil || buries != 0 {
+			t.Errorf("got %d, %v and %d writes, want none", n, err, buries)
+		}
+		logout.SID = "sid-alice"
+		if n, err := r.Logout(t.Context(), logout); n != 1 || err != nil {
+			t.Errorf("got %d, %v", n, err)
+		}
+		r.wantOver(ticket)
+	})
+}
+
+type buryCounter struct {
+	session.Store
+	n *int
+}
+
+func (b *buryCounter) Bury(ctx context.Context, burial session.Burial) ([]session.Key, error) {
+	*b.n++
+	return b.Store.Bury(ctx, burial)
+}
