@@ -127,7 +127,9 @@ func (m *tree) due(n, now int64) bool {
 }
 
 // made notes that n was handed out to the holder of parent.
-func (m *tree) made(n, parent int64) { m.issues = append(m.issues, &leaf{n: n, parent: m.leaf(parent)}) }
+func (m *tree) made(n, parent int64) {
+	m.issues = append(m.issues, &leaf{n: n, parent: m.leaf(parent)})
+}
 
 // forget is what a session forgets that leaves memory: who was seen when.
 func (m *tree) forget() {
