@@ -161,6 +161,18 @@ func TestBackupSlowReader(t *testing.T) {
 	f.wantError("Backup", <-done, nil)
 }
 
+// cancelling ends a context with the first write.
+type cancelling struct {
+	cancel context.CancelFunc
+	writes int
+}
+
+func (c *cancelling) Write(b []byte) (int, error) {
+	c.cancel()
+	c.writes++
+	return len(b), nil
+}
+
 // failingWriter is a full disk, or a client that went away.
 type failingWriter struct{ err error }
 
@@ -176,6 +188,12 @@ func TestBackupFails(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f.wantError("Backup", s.Backup(ctx, &bytes.Buffer{}), context.Canceled)
+	ctx, cancel = context.WithCancel(t.Context())
+	w := &cancelling{cancel: cancel}
+	f.wantError("Backup", s.Backup(ctx, w), context.Canceled)
+	if w.writes != 1 {
+		t.Errorf("%d writes, want none after the context ended", w.writes)
+	}
 	if left := leftovers(t, path); left != nil {
 		t.Errorf("left behind: %v", left)
 	}

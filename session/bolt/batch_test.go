@@ -126,6 +126,9 @@ func TestBatchMembersAreApart(t *testing.T) {
 func TestRefusalsAreCheap(t *testing.T) {
 	inBubble(t, func(t *testing.T, f fixture, s *bolt.Store) {
 		f.create(0, filing())
+		used := burial(index(9))
+		used.Mark = [32]byte{9}
+		f.bury(used)
 		g := holdWriter(t, s)
 		var wg sync.WaitGroup
 		calls := 0
@@ -135,6 +138,13 @@ func TestRefusalsAreCheap(t *testing.T) {
 		for range 20 {
 			wg.Go(func() {
 				f.wantError("Create", f.Create(t.Context(), key(0), record(0), filing()), session.ErrConflict)
+			})
+			wg.Go(func() {
+				f.wantError("Create against a fence", f.Create(t.Context(), key(1), record(1), session.Filing{Subject: index(9)}), session.ErrSignedOut)
+			})
+			wg.Go(func() {
+				_, err := f.Bury(t.Context(), used)
+				f.wantError("Bury with a used mark", err, session.ErrRepeated)
 			})
 		}
 		g.release(t)

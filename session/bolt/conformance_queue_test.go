@@ -142,6 +142,9 @@ func (f fixture) scan(limit int) []session.Entry {
 		if len(some) < limit {
 			return all
 		}
+		if last := some[len(some)-1].Key; byBytes(last, after) <= 0 {
+			f.Fatalf("Scan after %s ends with %s", after.Ref(), last.Ref())
+		}
 		after = some[len(some)-1].Key
 	}
 }

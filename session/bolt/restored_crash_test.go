@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -123,43 +122,30 @@ func TestEarlyFile(t *testing.T) {
 }
 
 // While Open waits for the lock, another file may take the place of the one it
-// waits for.
+// waits for: what is written to the old one would be lost.
 func TestOpenReplaced(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "sessions.db")
+	path, next := filepath.Join(dir, "sessions.db"), filepath.Join(dir, "next.db")
 	if err := openPath(t, path).Close(); err != nil {
 		t.Fatal(err)
 	}
-	first := openPath(t, path) // will not write its mark again
-	copyOf := filepath.Join(dir, "next.db")
-	f := fixture{t, openPath(t, copyOf)}
+	f := fixture{t, openPath(t, next)}
 	f.create(7, filing())
 	f.wantError("Close", f.Close(), nil)
 
-	type result struct {
-		s   *bolt.Store
-		err error
+	replaced := false
+	s, err := bolt.Open(bolt.Options{Path: path, OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
+		f, err := os.OpenFile(name, flag, perm)
+		if name == path && flag&os.O_RDWR != 0 && !replaced { // it has the old file open now
+			replaced = true
+			err = errors.Join(err, os.Rename(next, path), os.Rename(next+".mark", path+".mark"))
+		}
+		return f, err
+	}})
+	if err != nil {
+		t.Fatalf("Open: %v", err)
 	}
-	opened := make(chan result)
-	waiting := make(chan struct{}, 100)
-	go func() {
-		s, err := bolt.Open(bolt.Options{Path: path, LockTimeout: time.Minute,
-			OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
-				f, err := os.OpenFile(name, flag, perm)
-				waiting <- struct{}{}
-				return f, err
-			}})
-		opened <- result{s, err}
-	}()
-	<-waiting // it has the old file open
-	if err := errors.Join(os.Rename(copyOf, path), os.Rename(copyOf+".mark", path+".mark"), first.Close()); err != nil {
-		t.Fatal(err)
-	}
-	r := <-opened
-	if r.err != nil {
-		t.Fatalf("Open: %v", r.err)
-	}
-	f.Store = r.s
+	f.Store = s
 	f.create(8, filing())
 	f.wantError("Close", f.Close(), nil)
 	f.Store = openPath(t, path)

@@ -129,6 +129,9 @@ func TestRestored(t *testing.T) {
 			wantRestored(t, s, tt.reason, n-1)
 			f.wantDropped(n)
 			f.wantError("Close", f.Close(), nil)
+			if report, err := bolt.Check(path); err != nil || report.Debris > 0 || report.Marks != 1 || report.Fences != 1 {
+				t.Errorf("Check = %+v, %v, want a mark and a fence that will be swept, and nothing wrong", report, err)
+			}
 
 			s = openPath(t, path) // from now on it is what it is
 			wantRestored(t, s, "", 0)
