@@ -91,7 +91,26 @@ func (m *Manager) bury(s *Session, idle bool) bool {
 	m.ended.Store(s.key, &burial{at: m.now()}) // before it leaves memory: see load
 	m.open.CompareAndDelete(s.key, s)
 	s.closeAll(idle)
+	// s may have left memory since the caller found it, and have been loaded again:
+	// what is there now ends with it, and has the newest tokens.
+	if heir := m.oust(s.key); heir != nil {
+		s.content.Store(heir.content.Load())
+	}
 	return true
+}
+
+// oust ends in memory, and says nothing of it, what is there under a key that is
+// in m.ended already: it was loaded before that. It returns nil if there is
+// nothing.
+func (m *Manager) oust(k Key) *Session {
+	v, ok := m.open.Load(k)
+	if !ok {
+		return nil
+	}
+	s := v.(*Session)
+	m.open.CompareAndDelete(k, s)
+	s.shut()
+	return s
 }
 
 // closeAll closes the session's streams and downloads. It is called with mu
@@ -161,6 +180,7 @@ func (m *Manager) buryLate(key Key, t Ticket, r Record) {
 			return
 		}
 	}
+	m.oust(key)
 	c, err := m.unsealContent(key, t, r)
 	if err != nil {
 		m.audit(EventUnreadable, key, Identity{}, slog.String("error", err.Error()))

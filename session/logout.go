@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 )
@@ -47,18 +48,45 @@ func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
 	if b == nil {
 		return 0, nil
 	}
-	buried, err := m.store.Bury(ctx, *b)
+	who := Identity{Provider: l.Provider, Issuer: p.Issuer, Subject: l.Subject, SID: l.SID}
+	n, err := m.buryStored(ctx, *b, who, l.Reason)
 	switch {
 	case errors.Is(err, ErrRepeated):
 		return 0, ErrRepeated
 	case err != nil:
 		return 0, &Unavailable{Err: fmt.Errorf("logout: %w", err)}
 	}
-	who := Identity{Provider: l.Provider, Issuer: p.Issuer, Subject: l.Subject, SID: l.SID}
 	Audit(ctx, m.log, EventLogout, slog.String("provider", l.Provider), slog.String("sub", l.Subject),
-		slog.String("reason", l.Reason), slog.Int("sessions", len(buried)))
-	for _, k := range buried {
-		m.endBuried(k, who, l.Reason)
+		slog.String("reason", l.Reason), slog.Int("sessions", n))
+	return n, nil
+}
+
+// buryStored carries out b in the store and then in memory, and returns how many
+// sessions it ended. When it returns nil no session that b speaks of is in use,
+// not even one that somebody else buried at the same time.
+func (m *Manager) buryStored(ctx context.Context, b Burial, who Identity, reason string) (int, error) {
+	ended := make(chan struct{})
+	m.mu.Lock()
+	m.burying[ended] = struct{}{}
+	m.mu.Unlock()
+	buried, err := m.store.Bury(ctx, b)
+	if err == nil {
+		for _, k := range buried {
+			m.endBuried(k, who, reason)
+		}
+	}
+	m.mu.Lock()
+	delete(m.burying, ended)
+	others := slices.Collect(maps.Keys(m.burying))
+	m.mu.Unlock()
+	close(ended)
+	if err != nil {
+		return 0, err
+	}
+	// What another burial took out of the store before this one looked may still
+	// be in memory.
+	for _, other := range others {
+		<-other
 	}
 	return len(buried), nil
 }
@@ -173,14 +201,13 @@ func (m *Manager) EndByKey(ctx context.Context, k Key, reason string) error {
 			who = h.Identity
 		}
 	}
-	buried, err := m.store.Bury(ctx, Burial{Keys: []Key{k}})
-	if err != nil {
+	n, err := m.buryStored(ctx, Burial{Keys: []Key{k}}, who, reason)
+	switch {
+	case err != nil:
 		return &Unavailable{Err: fmt.Errorf("end: %w", err)}
-	}
-	if len(buried) == 0 {
+	case n == 0:
 		return ErrNotFound
 	}
-	m.endBuried(k, who, reason)
 	return nil
 }
 

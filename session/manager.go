@@ -44,10 +44,11 @@ type Manager struct {
 	probed time.Time  // when the probe was last written; guarded by heads
 
 	mu        sync.Mutex
-	dirty     map[*Session]struct{} // activity not yet written; guarded by mu
-	streaming map[*Session]struct{} // with open streams or downloads; guarded by mu
-	closing   chan struct{}         // closed under mu
-	work      sync.WaitGroup        // renewals, revocations; Add under mu while not closing
+	dirty     map[*Session]struct{}      // activity not yet written; guarded by mu
+	streaming map[*Session]struct{}      // with open streams or downloads; guarded by mu
+	burying   map[chan struct{}]struct{} // burials in the store, until memory follows; guarded by mu
+	closing   chan struct{}              // closed under mu
+	work      sync.WaitGroup             // renewals, revocations; Add under mu while not closing
 }
 
 // NewManager returns a Manager for c.
@@ -55,7 +56,7 @@ func NewManager(c Config) *Manager {
 	m := &Manager{
 		store: c.Store, limits: c.Limits, bind: cmp.Or(c.Bind, BindOff), providers: c.Providers,
 		log: c.Log, metrics: c.Metrics, now: c.Now,
-		closing: make(chan struct{}), dirty: map[*Session]struct{}{}, streaming: map[*Session]struct{}{},
+		closing: make(chan struct{}), dirty: map[*Session]struct{}{}, streaming: map[*Session]struct{}{}, burying: map[chan struct{}]struct{}{},
 		gates: map[string]*gate{}, revokers: map[string]chan struct{}{},
 	}
 	if m.now == nil {
@@ -146,29 +147,41 @@ func (m *Manager) Resume(ctx context.Context, t Ticket) (*Session, error) {
 // find is Resume for a ticket that no browser presents at this moment: how old
 // its issue is says nothing.
 func (m *Manager) find(ctx context.Context, t Ticket) (*Session, error) {
+	s, err := m.hold(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if reason := s.expired(m.now()); reason != "" {
+		m.end(s, reason)
+		return nil, ErrNotFound
+	}
+	return s, nil
+}
+
+// hold returns the session of t from memory or the store. It stays in memory for
+// a while from now on: of two Sessions of one ticket, only one is ever in use.
+func (m *Manager) hold(ctx context.Context, t Ticket) (*Session, error) {
 	key := t.Key()
-	var s *Session
-	if v, ok := m.open.Load(key); ok {
-		s = v.(*Session)
+	for {
+		v, ok := m.open.Load(key)
+		if !ok {
+			s, err := m.load(ctx, key, t)
+			if err != nil {
+				return nil, err
+			}
+			v = s
+		}
+		s := v.(*Session)
 		if s.loading.Load() {
 			if _, over := m.ended.Load(key); over {
 				return nil, ErrNotFound
 			}
 		}
-	} else {
-		loaded, err := m.load(ctx, key, t)
-		if err != nil {
-			return nil, err
+		// Upkeep, which is about to drop it, sees the one or this sees the other.
+		if s.used.Store(m.now().UnixMilli()); !s.evicted.Load() {
+			return s, nil
 		}
-		s = loaded
 	}
-	now := m.now()
-	if reason := s.expired(now); reason != "" {
-		m.end(s, reason)
-		return nil, ErrNotFound
-	}
-	s.used.Store(now.UnixMilli())
-	return s, nil
 }
 
 // Open reports whether the session of t is in memory: resuming it asks no

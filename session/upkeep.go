@@ -249,7 +249,11 @@ func (m *Manager) evict(now time.Time) {
 		s.mu.Lock()
 		if s.flight == nil && s.streams+s.downloads == 0 && !s.dirty.Load() {
 			s.evicted.Store(true)
-			m.open.CompareAndDelete(s.key, s)
+			if now.Sub(time.UnixMilli(s.used.Load())) < evictAfter {
+				s.evicted.Store(false) // somebody has just found it: see Resume
+			} else {
+				m.open.CompareAndDelete(s.key, s)
+			}
 		}
 		s.mu.Unlock()
 		return true
