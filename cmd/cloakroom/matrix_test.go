@@ -4,6 +4,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,18 +50,45 @@ func TestKillMatrix(t *testing.T) {
 }
 
 // TestReliabilityGuide proves that docs/reliability.md shows the matrix that
-// TestKillMatrix proves.
+// TestKillMatrix proves, and that all tests it names exist.
 func TestReliabilityGuide(t *testing.T) {
 	all := cells(false)
 	results := make([]*outcome, len(all))
 	for i := range all {
 		results[i] = &all[i].outcome
 	}
-	_, text, ok := strings.Cut(read(t, "docs/reliability.md"), matrixBegin)
+	guide := read(t, "docs/reliability.md")
+	tests := declaredTests(t)
+	named := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(guide, -1)
+	if len(named) < 20 {
+		t.Errorf("docs/reliability.md names %d tests, want more: does the pattern still fit?", len(named))
+	}
+	for _, match := range named {
+		if !strings.Contains(tests, "func "+match[1]+"(") {
+			t.Errorf("docs/reliability.md names %s, which isn't there", match[1])
+		}
+	}
+	_, text, ok := strings.Cut(guide, matrixBegin)
 	text, _, end := strings.Cut(text, matrixEnd)
 	if want := matrixTable(all, results); !ok || !end || strings.TrimSpace(text) != strings.TrimSpace(want) {
 		t.Errorf("docs/reliability.md has another matrix; write it with: go test -run TestKillMatrix -matrix.write ../../docs/reliability.md ./cmd/cloakroom\nwant:\n%s", want)
 	}
+}
+
+// declaredTests returns all test files of the module, one after the other.
+func declaredTests(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, p := range packages(t) {
+		for _, name := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(text)
+		}
+	}
+	return all.String()
 }
 
 // matrixTable shows the outcomes, a column for each moment's row.
