@@ -73,6 +73,15 @@
 // starting from one. Nor can a copy that is put back within the seconds that the
 // mark was behind when the process crashed.
 //
+// # Looking after the file
+//
+// [Check], [Compact], the function [Backup] and [Restore] work on a file that
+// nobody has open; the method Backup copies a running store. A backup and a
+// compacted file are written anew, so that they hold nothing that was removed, and
+// get an id of their own. While one file takes the place of another the mark names
+// both; Open then settles on the one it finds. Restoring a backup leaves all its
+// sessions out, for the reason above.
+//
 // # Caveats
 //
 // One process at a time: the file is locked, and a second Open says so
