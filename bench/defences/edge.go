@@ -1,0 +1,105 @@
+package main
+
+// edge is what stands between browsers and sessions: cookies, limits, binding.
+var edge = []defence{
+	{
+		Name: "no cookie on an informational or cacheable answer", File: "web/rotate.go",
+		Old: "status >= http.StatusOK && len(cache) == 1 && cache[0] == privateAnswer", New: "status >= http.StatusOK || cache == nil",
+		Package: "./web", Test: "TestWhichAnswersCarryIssues",
+	},
+	{
+		Name: "a route that sets its own cache rules carries no issue", File: "web/rotate.go",
+		Old: "len(cache) == 1 && cache[0] == privateAnswer", New: "len(cache) >= 1 && cache[0] == privateAnswer",
+		Package: "./web", Test: "TestIssueIsDecidedLate",
+	},
+	{
+		Name: "refusals carry no issue", File: "web/rotate.go",
+		Old: "if w.Status == http.StatusOK {", New: "if w.Status != 0 {",
+		Package: "./web", Test: "TestWhichAnswersCarryIssues",
+	},
+	{
+		Name: "the issue is decided with the header", File: "web/proxied.go",
+		Old: "w = &reissuing{ResponseWriter: w, s: s, session: current, ticket: t}", New: "s.reissue(w, current, t)",
+		Package: "./web", Test: "TestIssueIsDecidedLate",
+	},
+	{
+		Name: "handshakes carry no issue", File: "web/proxied.go",
+		Old: "if !isWebSocket(r) && current.Due(t) {", New: "if current.Due(t) {",
+		Package: "./web", Test: "TestHandshakeCarriesNoIssue",
+	},
+	{
+		Name: "an ended session gets no issue", File: "session/issue.go",
+		Old: "if every <= 0 || s.ends.Load() != 0 || s.over.Load() {", New: "if every <= 0 {",
+		Package: "./web", Test: "TestNoIssueOnceOver",
+	},
+	{
+		Name: "each request shows where it comes from (E17)", File: "web/server.go",
+		Old: "err = current.From(session.UserContext{UserAgent: r.UserAgent(), Address: client})", New: "_ = current.From",
+		Package: "./web", Test: "TestUserContext",
+	},
+	{
+		Name: "callbacks are limited (K2)", File: "web/server.go",
+		Old: "b.GET(\"/callback\", s.callback, s.limited)", New: "b.GET(\"/callback\", s.callback)",
+		Package: "./web", Test: "TestCallbacksAreLimited",
+	},
+	{
+		Name: "tickets that open nothing are limited (K2)", File: "web/server.go",
+		Old: "\tif err := s.mayOpen(t, byAddress(client)); err != nil {\n\t\treturn nil, t, err\n\t}\n", New: "",
+		Package: "./web", Test: "TestRefusedTicketsAreLimited",
+	},
+	{
+		Name: "who is in memory is served whoever else floods", File: "web/limit.go",
+		Old: "if spent == nil || s.Manager.Open(t) {", New: "if spent == nil {",
+		Package: "./web", Test: "TestRefusedTicketsAreLimited",
+	},
+	{
+		Name: "a sign-in knows when it began (I8)", File: "web/login.go",
+		Old: "in.Began, in.From = p.request.Started,", New: "_, in.From = p.request.Started,",
+		Package: "./web", Test: "TestSignInKnowsWhenItBegan",
+	},
+	{
+		Name: "sign-ins are limited (K2)", File: "web/login.go",
+		Old: "\tif err := s.limits.signIns.take(byAddress(s.Client(r))); err != nil {\n\t\treturn err\n\t}\n", New: "",
+		Package: "./web", Test: "TestSignInsAreLimited",
+	},
+	{
+		Name: "renewals are limited per session (K1)", File: "web/user.go",
+		Old: "\tif err := s.limits.renewals.take(current.Ref()); err != nil {\n\t\treturn err\n\t}\n", New: "",
+		Package: "./web", Test: "TestRenewalsAreLimited",
+	},
+	{
+		Name: "IPv6 is limited by /64 (K2)", File: "web/limit.go",
+		Old: "a.Prefix(64)", New: "a.Prefix(128)",
+		Package: "./web", Test: "TestSignInsAreLimited",
+	},
+	{
+		Name: "a flood does not fill the log", File: "web/limit.go",
+		Old: "if now.Sub(c.told) >= tellEvery {", New: "if true {",
+		Package: "./web", Test: "TestFloodInTheLog",
+	},
+	{
+		Name: "the memory of counters is bounded (K2)", File: "web/limit.go",
+		Old: "lru.New[K, *counter](maxCounters)", New: "lru.New[K, *counter](1 << 30)",
+		Package: "./web", Test: "TestAllowanceMemory",
+	},
+	{
+		Name: "429 says when to come again", File: "web/errors.go",
+		Old: "\t\tp.retryAfter = wholeSeconds(over.wait)\n", New: "",
+		Package: "./web", Test: "TestSignInsAreLimited",
+	},
+	{
+		Name: "rotate_every has a floor", File: "cmd/cloakroom/config_valid.go",
+		Old: "case s.RotateEvery < leastRotation:", New: "case false:",
+		Package: "./cmd/cloakroom", Test: "TestCustodyMeaning",
+	},
+	{
+		Name: "bind reaches the sessions", File: "cmd/cloakroom/wire.go",
+		Old: "Bind: session.Bind(cfg.Session.Bind), ", New: "",
+		Package: "./cmd/cloakroom", Test: "TestCustodyOptions",
+	},
+	{
+		Name: "max_per_user reaches the sessions", File: "cmd/cloakroom/wire.go",
+		Old: "PerUser: cfg.Session.MaxPerUser, ", New: "",
+		Package: "./cmd/cloakroom", Test: "TestCustodyOptions",
+	},
+}
