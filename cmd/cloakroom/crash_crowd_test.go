@@ -140,6 +140,7 @@ func TestStampede(t *testing.T) {
 // The provider forgets half of its users. Each of them makes one call to it and
 // is signed out; the others notice nothing (D7, R9).
 func TestMassRevocation(t *testing.T) {
+	t.Parallel()
 	x, _ := newCrowd(t, 300, 3*time.Second)
 	gone, others := x.users[:150], x.users[150:]
 	for _, u := range gone {

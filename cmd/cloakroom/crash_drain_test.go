@@ -16,6 +16,7 @@ import (
 // answered, every renewal is written, and nobody is signed out. Whoever comes
 // later finds nobody listening, and nothing else (R26, K5).
 func TestDrainUnderLoad(t *testing.T) {
+	t.Parallel()
 	x, s := newCrowd(t, 100, 2*time.Second)
 	x.provider.stand(pauses(400 * time.Millisecond))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -93,6 +94,7 @@ func TestSecondSignal(t *testing.T) {
 // 503, and no session: the one more use that an unknown end leaves succeeds when
 // the provider is well again (R3, R14).
 func TestSlowProvider(t *testing.T) {
+	t.Parallel()
 	x, _ := newCrowd(t, 20, 3*time.Second)
 	x.aged()
 	x.provider.stand(pauses(700 * time.Millisecond))

@@ -10,6 +10,7 @@ import (
 // told to wait, and nobody is signed out. When it is back all are served within
 // seconds. Meanwhile it hears next to nothing (R2, R15, R16, K3).
 func TestProviderOutage(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		down func(*soakIDP)
