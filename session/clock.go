@@ -10,10 +10,13 @@ import (
 // once, if the machine's clock was behind at the start.
 type clock struct {
 	start  time.Time
-	offset atomic.Int64 // in ns
+	offset atomic.Int64     // in ns
+	wall   func() time.Time // the machine's clock, as it is set; without a monotonic reading
 }
 
-func newClock() *clock { return &clock{start: time.Now()} }
+func newClock() *clock {
+	return &clock{start: time.Now(), wall: func() time.Time { return time.Now().Round(0) }}
+}
 
 func (c *clock) now() time.Time {
 	return c.start.Add(time.Since(c.start) + time.Duration(c.offset.Load()))
@@ -35,7 +38,9 @@ func (m *Manager) ours(t time.Time) time.Time {
 	if m.clock == nil || t.IsZero() {
 		return t
 	}
-	return t.Add(m.clock.now().Sub(time.Now()))
+	// Without its monotonic reading: that of both is the same, however the machine's
+	// clock was set since the start.
+	return t.Round(0).Add(m.clock.now().Sub(m.clock.wall()))
 }
 
 // oursAll is ours for the times of a token set. What it took over from the one

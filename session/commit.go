@@ -35,11 +35,17 @@ func (s *Session) commit(ctx context.Context, v *version, tokens Tokens) error {
 			// Either another writer was first, or it is our own write, of an attempt
 			// that the store could not vouch for: that is durable only once a write
 			// after it is.
-			if err := s.adopt(ctx); err != nil || s.content.Load().Tokens.Access != tokens.Access {
-				return err
+			err = s.adopt(ctx)
+			switch {
+			case errors.Is(err, ErrNotFound):
+				s.m.revoke(s.key, s.who, tokens)
+				return ErrNotFound
+			case err == nil && s.content.Load().Tokens.Access != tokens.Access:
+				return nil
+			case err == nil:
+				v = s.content.Load()
+				continue
 			}
-			v = s.content.Load()
-			continue
 		}
 		s.m.log.Error("renewed tokens can't be written; trying again",
 			"session", s.key.Ref(), "provider", s.who.Provider, "error", err)

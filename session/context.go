@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // maxAgent bounds what is kept of a user agent.
@@ -34,7 +35,9 @@ func network(a netip.Addr) string {
 type origin struct{ agent, network string }
 
 func (c UserContext) origin() origin {
-	return origin{c.UserAgent[:min(len(c.UserAgent), maxAgent)], network(c.Address)}
+	agent := c.UserAgent[:min(len(c.UserAgent), maxAgent)]
+	// Written and read again it must be the same: JSON holds text only.
+	return origin{strings.ToValidUTF8(agent, "\ufffd"), network(c.Address)}
 }
 
 // From holds a request's user context against that of the sign-in. With BindLog

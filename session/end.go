@@ -192,4 +192,6 @@ func (m *Manager) buryLate(key Key, t Ticket, r Record) {
 
 // Discard revokes, in the background, the tokens of a sign-in that gave no
 // session.
-func (m *Manager) Discard(in SignIn) { m.revoke(Key{}, in.Identity, in.Tokens) }
+func (m *Manager) Discard(in SignIn) {
+	m.revoke(Key{}, in.Identity, m.oursAll(in.Tokens, Tokens{}))
+}

@@ -265,5 +265,7 @@ func (m *Manager) startOf(ctx context.Context, k Key) (time.Time, bool) {
 	if err != nil {
 		return time.Time{}, true // unreadable: the first to go
 	}
-	return h.Started, h.Ends.IsZero()
+	now := m.now() // the store sweeps a little late: what has run out must push nobody out
+	over := !now.Before(h.Started.Add(m.limits.Absolute)) || !now.Before(h.Seen.Add(m.limits.Idle))
+	return h.Started, h.Ends.IsZero() && !over
 }

@@ -73,8 +73,11 @@ func (m *Manager) SetKeys(ctx context.Context, k *Keyring) error {
 	if _, ok := k.find(last); !ok {
 		return ErrWrongKeys
 	}
+	if err := m.retire(ctx, last, k); err != nil {
+		return err
+	}
 	m.keys.Store(k)
-	return m.retire(ctx, last, k)
+	return nil
 }
 
 // retire notes that last does not seal any more, unless it is k's first. It is
@@ -90,12 +93,14 @@ func (m *Manager) retire(ctx context.Context, last keyID, k *Keyring) error {
 	}
 	retired[hex.EncodeToString(last[:])] = m.now().UnixMilli()
 	delete(retired, hex.EncodeToString(first[:]))
+	before := m.probe.Retired
 	m.probe.Retired = retired
 	update, err := m.sealProbe(k)
-	if err != nil {
-		return err
+	if err == nil {
+		err = m.store.UpdateHeads(ctx, []HeadUpdate{update})
 	}
-	if err := m.store.UpdateHeads(ctx, []HeadUpdate{update}); err != nil {
+	if err != nil {
+		m.probe.Retired = before
 		return &Unavailable{Err: fmt.Errorf("keys: %w", err)}
 	}
 	return nil
