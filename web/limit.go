@@ -20,7 +20,7 @@ type Rates struct {
 	SignIns        int // sign-ins begun
 	Callbacks      int // callbacks, front-channel logouts, and back-channel logouts that are refused
 	Renewals       int // renewals asked for by the app, per session
-	RefusedTickets int // tickets that opened no session
+	RefusedTickets int // tickets that opened no session, each counted once
 }
 
 // maxCounters bounds what one allowance remembers, at some 15 MB. Whoever has
@@ -35,6 +35,11 @@ const tellEvery = time.Minute
 type allowances struct {
 	signIns, callbacks, refusedTickets *allowance[netip.Addr]
 	renewals                           *allowance[string]
+
+	// gone remembers tickets that opened no session: a page that is left open with
+	// one comes again and again, and must not use up what others at its address
+	// have.
+	gone *lru.Cache[session.Key, struct{}]
 }
 
 func newAllowances(r Rates, now func() time.Time) allowances {
@@ -43,7 +48,16 @@ func newAllowances(r Rates, now func() time.Time) allowances {
 		callbacks:      newAllowance[netip.Addr]("callbacks", r.Callbacks, now),
 		refusedTickets: newAllowance[netip.Addr]("refused_tickets", r.RefusedTickets, now),
 		renewals:       newAllowance[string]("renewals", r.Renewals, now),
+		gone:           newCounters[session.Key, struct{}](),
 	}
+}
+
+func newCounters[K comparable, V any]() *lru.Cache[K, V] {
+	c, err := lru.New[K, V](maxCounters)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	return c
 }
 
 // allowance counts one kind of event for each client. It is safe for concurrent
@@ -59,11 +73,7 @@ func newAllowance[K comparable](name string, perMinute int, now func() time.Time
 	if perMinute <= 0 {
 		return nil
 	}
-	counters, err := lru.New[K, *counter](maxCounters)
-	if err != nil {
-		panic(err) // only for a size that is not positive
-	}
-	return &allowance[K]{name, perMinute, counters, now}
+	return &allowance[K]{name, perMinute, newCounters[K, *counter](), now}
 }
 
 // counter is what is left to one client, and what the log was told of it.
@@ -166,8 +176,18 @@ func (s *Server) limited(next echo.HandlerFunc) echo.HandlerFunc {
 // memory are served whoever else is at that address.
 func (s *Server) mayOpen(t session.Ticket, client netip.Addr) error {
 	spent := s.limits.refusedTickets.spent(client)
-	if spent == nil || s.Manager.Open(t) {
+	switch {
+	case spent == nil || s.Manager.Open(t):
 		return nil
+	case s.limits.gone.Contains(t.Key()):
+		return session.ErrNotFound
 	}
 	return s.limits.refusedTickets.refuse(spent)
+}
+
+// opensNothing counts a ticket that opened no session, once.
+func (s *Server) opensNothing(t session.Ticket, client netip.Addr) {
+	if known, _ := s.limits.gone.ContainsOrAdd(t.Key(), struct{}{}); !known {
+		s.limits.refusedTickets.count(client)
+	}
 }

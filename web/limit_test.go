@@ -156,19 +156,22 @@ func TestRefusedTicketsAreLimited(t *testing.T) {
 	if alice.user() != "u-1001" {
 		t.Fatal("the sessions are gone")
 	}
-	ended := s.signedIn(t, "alice")
-	ticket := ended.cookie("session")
-	ended.fetch("POST", "/bff/logout").want(http.StatusOK)
-	ended = holding(ticket)
 	const bad, other = "192.0.2.7", "192.0.2.8"
-	for _, path := range []string{"/bff/user", "/api/whoami", "/api/whoami"} {
-		ended.fetch("GET", path, at(bad)...).problem(http.StatusUnauthorized, "signed_out")
+	var ended *browser
+	for range 3 {
+		b := s.signedIn(t, "alice")
+		ticket := b.cookie("session")
+		b.fetch("POST", "/bff/logout").want(http.StatusOK)
+		ended = holding(ticket)
+		for _, path := range []string{"/bff/user", "/api/whoami", "/api/whoami"} { // once is what counts
+			ended.fetch("GET", path, at(bad)...).problem(http.StatusUnauthorized, "signed_out")
+		}
 	}
 	loads := store.loads.Load()
-	for _, path := range []string{"/bff/user", "/bff/session", "/api/whoami", "/opt/whoami"} {
-		ended.fetch("GET", path, at(bad)...).tooMany(20 * time.Second)
+	for _, path := range []string{"/bff/user", "/api/whoami"} {
+		bob.fetch("GET", path, at(bad)...).tooMany(20 * time.Second) // might be another ended one
+		ended.fetch("GET", path, at(bad)...).problem(http.StatusUnauthorized, "signed_out")
 	}
-	bob.fetch("GET", "/bff/user", at(bad)...).tooMany(20 * time.Second) // might be another ended one
 	if n := store.loads.Load() - loads; n != 0 {
 		t.Errorf("the store was asked %d times all the same", n)
 	}

@@ -182,7 +182,10 @@ func (s *Server) owns(path string) bool {
 // SetKeys makes k the keys of this server's cookies: new ones are sealed with
 // its first, and those that any of its keys sealed are read. Requests under way
 // are served with the one ring or the other.
-func (s *Server) SetKeys(k *session.Keyring) { s.cookies.setKeys(k) }
+func (s *Server) SetKeys(k *session.Keyring) {
+	s.cookies.setKeys(k)
+	s.limits.gone.Purge() // a key that is back opens what did not open
+}
 
 // OwnCookie reports whether a cookie of that name is one of ours.
 func (s *Server) OwnCookie(name string) bool { return s.cookies.own(name) }
@@ -221,7 +224,7 @@ func (s *Server) resume(r *http.Request) (*session.Session, session.Ticket, erro
 		err = current.From(session.UserContext{UserAgent: r.UserAgent(), Address: client})
 	}
 	if errors.Is(err, session.ErrNotFound) {
-		s.limits.refusedTickets.count(byAddress(client))
+		s.opensNothing(t, byAddress(client))
 	}
 	return current, t, err
 }
