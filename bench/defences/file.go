@@ -1,0 +1,100 @@
+package main
+
+// file is what keeps the store file from lying.
+var file = []defence{
+	{
+		Name: "the mark follows the commits (J4)", File: "session/bolt/writer.go",
+		Old: "s.marker.committed(uint64(id))", New: "_ = id",
+		Package: "./session/bolt", Test: "TestMarkFollows",
+	},
+	{
+		Name: "the mark is written every 5 s at most", File: "session/bolt/marker.go",
+		Old: "pause := time.NewTimer(markEvery)", New: "pause := time.NewTimer(0)",
+		Package: "./session/bolt", Test: "TestMarkFollows",
+	},
+	{
+		Name: "the mark is right after a close", File: "session/bolt/marker.go",
+		Old: "m.done.Wait()\n\tm.write()", New: "m.done.Wait()",
+		Package: "./session/bolt", Test: "TestMarkFollows",
+	},
+	{
+		Name: "a file behind its mark is noticed (J4, R13)", File: "session/bolt/mark.go",
+		Old: "case marked.txid > p.txid:", New: "case false:",
+		Package: "./session/bolt", Test: "TestRestored",
+	},
+	{
+		Name: "a file of another store is noticed (J4)", File: "session/bolt/mark.go",
+		Old: "case marked.id != p.id:", New: "case false:",
+		Package: "./session/bolt", Test: "TestRestored",
+	},
+	{
+		Name: "the mark is synced before it has its name", File: "session/bolt/mark.go",
+		Old: "err = errors.Join(err, f.Sync(), f.Close())", New: "err = errors.Join(err, f.Close())",
+		Package: "./session/bolt", Test: "TestPowerCut",
+	},
+	{
+		Name: "a restored file loses its sessions (J4)", File: "session/bolt/layout.go",
+		Old: "\tif restored {\n", New: "\tif restored && false {\n",
+		Package: "./session/bolt", Test: "TestRestored",
+	},
+	{
+		Name: "a new store has a mark before it opens", File: "session/bolt/layout.go",
+		Old: "if err := s.mark(o, point{l.id, 0}); err != nil {", New: "if err := error(nil); err != nil {",
+		Package: "./session/bolt", Test: "TestNewStoreCrash",
+	},
+	{
+		Name: "a crash while sessions are dropped drops the rest", File: "session/bolt/restored.go",
+		Old: "}).drop(dropSize)", New: "}).drop(1 << 30)",
+		Package: "./session/bolt", Test: "TestRestoredCrash",
+	},
+	{
+		Name: "commits are synced (J10, experiment 13)", File: "session/bolt/open.go",
+		Old: "FreelistType: bbolt.FreelistMapType,", New: "FreelistType: bbolt.FreelistMapType, NoSync: true,",
+		Package: "./session/bolt", Test: "TestPowerCut",
+	},
+	{
+		Name: "a crash in compact is no restoration", File: "session/bolt/draft.go",
+		Old: "writeMark(path, append(old, d.at), os.OpenFile)", New: "writeMark(path, old, os.OpenFile)",
+		Package: "./session/bolt", Test: "TestCompactCrash",
+	},
+	{
+		Name: "a backup is another store (experiment 29)", File: "session/bolt/draft.go",
+		Old: "return !bytes.Equal(k, keyID) && ", New: "return ",
+		Package: "./session/bolt", Test: "TestBackupWhileWriting",
+	},
+	{
+		Name: "a restored backup holds no session (experiment 29)", File: "session/bolt/restore.go",
+		Old: "return !ofSessions(in) || keptOnDrop(in, k)", New: "return true",
+		Package: "./session/bolt", Test: "TestRestore",
+	},
+	{
+		Name: "the later of two fences counts (I8)", File: "session/bolt/bury.go",
+		Old: "f.at, f.until = max(f.at, old.at), max(f.until, old.until)\n", New: "",
+		Package: "./session/bolt", Test: "TestConformance",
+	},
+	{
+		Name: "a logout keeps a sign-in under way out (I8)", File: "session/bolt/sessions.go",
+		Old: "t.fenced(f.Subject, f.SubjectSince) || t.fenced(f.SID, f.SIDSince)", New: "t.fenced(f.Subject, f.SubjectSince)",
+		Package: "./session/bolt", Test: "TestConformance",
+	},
+	{
+		Name: "a mark makes a burial happen once (I5)", File: "session/bolt/bury.go",
+		Old: "if t.get(marksTable, b.Mark[:]) != nil {", New: "if false {",
+		Package: "./session/bolt", Test: "TestConformance",
+	},
+	{
+		Name: "a revocation is filed with the deletion (I2)", File: "session/bolt/sessions.go",
+		Old: "return t.enqueue(r.ID, value)", New: "_ = value\n\t\treturn nil",
+		Package: "./session/bolt", Test: "TestConformance",
+	},
+	{
+		Name: "a sweep goes in portions (experiment 17)", File: "session/bolt/sweep.go",
+		Old: "want, swept := min(sweepSize, limit-total), 0", New: "want, swept := limit-total, 0",
+		Package: "./session/bolt", Test: "TestChurn",
+	},
+	{
+		Name: "damage is found (experiment 12)", File: "session/bolt/verify.go",
+		Old: "if v.damaged > 0 {", New: "if false {",
+		Package: "./session/bolt", Test: "TestCheckFindings",
+	},
+}
