@@ -40,8 +40,8 @@ type keySet struct {
 	url     string     // where keys came from
 	keys    []jose.JSONWebKey
 	fetched time.Time
-	fetches int       // so far, to see that another one has ended meanwhile
-	err     error     // of the last fetch
+	fetches int   // so far, to see that another one has ended meanwhile
+	err     error // of the last fetch
 
 	pauses map[source]time.Time // no fetch before
 }
