@@ -18,7 +18,7 @@ import (
 
 // errNotRunning means that nothing listens at admin.listen: commands that can,
 // work on the files themselves then.
-var errNotRunning = errors.New("Cloakroom is not running here")
+var errNotRunning = errors.New("no server is running here")
 
 // maxAdminAnswer bounds what a command reads into memory of an answer.
 const maxAdminAnswer = 16 << 20
