@@ -37,6 +37,12 @@ func TrustedProxies(trusted []netip.Prefix) func(*http.Request) netip.Addr {
 	}
 }
 
+// peer returns the address at the other end of r's connection.
+func peer(r *http.Request) netip.Addr {
+	a, _ := address(r.RemoteAddr)
+	return a
+}
+
 // address reads an address with a port, as a peer's is and some proxies write
 // them, or without.
 func address(text string) (netip.Addr, bool) {

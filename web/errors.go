@@ -211,7 +211,11 @@ func (s *Server) logProblem(r *http.Request, p Problem, err error) {
 			s.log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", attrs...)
 			return
 		}
-		session.Audit(r.Context(), s.log, session.EventRefused, append(attrs, slog.Int("times", over.tell))...)
+		attrs = append(attrs, slog.Int("times", over.tell))
+		if r.Header.Get("X-Forwarded-For") != "" && s.Client(r) == peer(r) {
+			attrs = append(attrs, slog.String("hint", "this client speaks for others: if it is your proxy, name it in trusted_proxies"))
+		}
+		session.Audit(r.Context(), s.log, session.EventRefused, attrs...)
 	case p.Status >= 500:
 		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", attrs...)
 	case p.Status == http.StatusUnauthorized, p.Status == http.StatusNotFound:

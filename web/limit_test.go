@@ -245,3 +245,25 @@ func TestSignInFlood(t *testing.T) {
 		t.Error("the flood disturbed others")
 	}
 }
+
+// A proxy that is not named in trusted_proxies makes all users one client: when
+// that client is refused, the log says what to do.
+func TestUntrustedProxyIsNamed(t *testing.T) {
+	o := limited(web.Rates{SignIns: 1}, options{})
+	forget := o.web
+	o.web = func(c *web.Config) { forget(c); c.Client = web.TrustedProxies(nil) }
+	s := newStand(t, o)
+	for range 3 {
+		s.browser(t).navigate(ourOrigin, "/bff/login", at("192.0.2.7")...)
+	}
+	if n := s.events("request_refused", "trusted_proxies"); n != 1 {
+		t.Errorf("%d events name the remedy, want 1", n)
+	}
+	known := newStand(t, limited(web.Rates{SignIns: 1}, options{}))
+	for range 3 {
+		known.browser(t).navigate(ourOrigin, "/bff/login", at("192.0.2.7")...)
+	}
+	if n := known.events("request_refused", "trusted_proxies"); n != 0 {
+		t.Errorf("%d events name it where there is nothing to do", n)
+	}
+}
