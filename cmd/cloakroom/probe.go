@@ -137,6 +137,7 @@ func (p *probe) signIn(ctx context.Context) (session.SignIn, error) {
 	if err != nil {
 		return session.SignIn{}, err
 	}
+	defer func() { _ = l.Close() }() // a server that stops before it serves does not
 	d := newDoor(p)
 	server := &http.Server{
 		Handler: d, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,

@@ -24,6 +24,8 @@ func TestProbeCallback(t *testing.T) {
 		return u.String()
 	}
 	stranger, _ := cookiejar.New(nil) // never fails without options
+	forger, _ := cookiejar.New(nil)
+	forger.SetCookies(callback, []*http.Cookie{{Name: "cloakroom-probe", Value: "x", Path: "/"}})
 	own := p.hc.Jar
 	for _, tt := range []struct {
 		name, address string
@@ -36,6 +38,7 @@ func TestProbeCallback(t *testing.T) {
 		{"no code", edited(func(q url.Values) { q.Del("code") }), own},
 		{"no query", p.origin + "/bff/callback/main?%zz", own},
 		{"another browser", callback.String(), stranger},
+		{"another cookie", callback.String(), forger},
 	} {
 		p.hc.Jar = tt.jar
 		if status, body := p.get(tt.address); status != http.StatusBadRequest {

@@ -50,10 +50,26 @@ func TestProbe(t *testing.T) {
 					t.Errorf("it says\n%s\nwant %q in it", p.stdout, said)
 				}
 			}
+			p.revoked()
 			if _, err := p.load("    " + line + "\n"); err != nil {
 				t.Errorf("the configuration with that line: %v", err)
 			}
 		})
+	}
+}
+
+// revoked fails the test unless each refresh token that the provider gave was
+// revoked by itself: not all providers end a whole grant.
+func (p *probing) revoked() {
+	p.Helper()
+	told := map[string]bool{}
+	for _, call := range p.provider.Calls("revocation") {
+		told[call.Form.Get("token")] = true
+	}
+	for _, secret := range p.provider.Secrets() {
+		if secret.Kind == "refresh_token" && secret.Value != "" && !told[secret.Value] {
+			p.Error("a refresh token was not revoked")
+		}
 	}
 }
 
