@@ -114,6 +114,8 @@ func FuzzSealed(f *testing.F) {
 func FuzzLineage(f *testing.F) {
 	f.Add([]byte{0, 200, 1, 70, 2, 70, 3, 0, 0x80, 90, 4, 4, 0x40, 30, 1, 9, 9, 9})
 	f.Add(bytes.Repeat([]byte{0, 11}, 60))
+	f.Add(slices.Concat( // somebody takes more than is remembered, and then comes with what was dropped
+		[]byte{0, 200, 0, 200}, bytes.Repeat([]byte{0, 11}, 10), bytes.Repeat([]byte{0, 1}, 10), []byte{12, 1, 11, 1, 13, 1, 14, 1, 12, 70}))
 	f.Add(bytes.Repeat([]byte{0x80, 61, 1, 31}, 60))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const start = int64(1_000_000)

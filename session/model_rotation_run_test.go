@@ -106,7 +106,7 @@ func compare(d desk, first session.Ticket, steps []step) (diff string, calls int
 			d.pass(2 * time.Second) // what was made in the last second is lost
 			d.restart(true)
 		case "call":
-			if len(m.open()) >= 7 {
+			if len(m.open()) >= 8 {
 				return "", calls, false // from here on the product drops what the model keeps
 			}
 			calls++
