@@ -101,7 +101,7 @@ func TestReturn(t *testing.T) {
 		}
 		w.fails(nil)
 		time.Sleep(3 * time.Second)
-		w.levels = nil
+		w.levels, w.before, w.done = nil, nil, 0
 		var all sync.WaitGroup
 		for _, ticket := range tickets {
 			all.Go(func() {
@@ -122,8 +122,8 @@ func TestReturn(t *testing.T) {
 		all.Wait()
 		want(t, "most at a time", slices.Max(w.levels), 32)
 		for i, level := range w.levels[:32] {
-			if level > i+1 {
-				t.Fatalf("at a time: %v, want one more after each success", w.levels[:32])
+			if level > w.before[i]+1 {
+				t.Fatalf("%d at a time after %d successes, want one more at most", level, w.before[i])
 			}
 		}
 		sent := p.sent()
@@ -193,8 +193,12 @@ func TestWhatTrips(t *testing.T) {
 				tickets := r.crowd(10)
 				time.Sleep(6 * time.Minute)
 				w.fails(tt.err)
+				told := map[time.Duration]bool{}
 				for i, ticket := range tickets {
-					_, _ = r.try(ticket)
+					_, err := r.try(ticket)
+					if after, ok := retryAfter(err); ok && i > 4 {
+						told[after] = true
+					}
 					if i == 3 {
 						want(t, "held back after four", len(r.log.events(session.EventBreaker)), 0)
 					}
@@ -202,6 +206,7 @@ func TestWhatTrips(t *testing.T) {
 				synctest.Wait()
 				want(t, "calls", w.count(), map[bool]int{true: 5, false: 10}[tt.trips])
 				want(t, "held back", len(r.log.events(session.EventBreaker)), map[bool]int{true: 1}[tt.trips])
+				want(t, "told different times", !tt.trips || len(told) > 1, true)
 				want(t, "ends", len(r.log.events(session.EventEnded)), tt.ends)
 			})
 		})

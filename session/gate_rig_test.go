@@ -23,19 +23,22 @@ type meter struct {
 	mu     sync.Mutex
 	calls  []time.Time
 	inside int
-	levels []int // inside, as each call found it
+	levels []int // inside, with each call
+	done   int   // calls that are over
+	before []int // done, as each call found it
 }
 
 func (m *meter) Renew(ctx context.Context, who session.Identity, t session.Tokens) (session.Tokens, error) {
 	m.mu.Lock()
 	m.calls = append(m.calls, time.Now())
 	m.inside++
-	m.levels = append(m.levels, m.inside)
+	m.levels, m.before = append(m.levels, m.inside), append(m.before, m.done)
 	answer := m.answer
 	m.mu.Unlock()
 	defer func() {
 		m.mu.Lock()
 		m.inside--
+		m.done++
 		m.mu.Unlock()
 	}()
 	time.Sleep(m.takes)
