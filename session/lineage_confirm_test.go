@@ -90,3 +90,43 @@ func TestDueWhenMemoryIsFull(t *testing.T) {
 }
 
 const rotateOften = 1
+
+// A new issue is above all there were, whatever the clock says: below void it
+// would be born retired.
+func TestMakeIsAboveAll(t *testing.T) {
+	tests := []struct {
+		l         lineage
+		now, want int64
+	}{
+		{lineage{confirmed: 5000, void: 9000}, 1000, 9001},
+		{lineage{confirmed: 9000, void: 5000}, 1000, 9001},
+		{lineage{confirmed: 5000, void: 9000, open: []issue{{made: 12_000}}}, 12_000, 12_001},
+		{lineage{confirmed: 5000, void: 9000}, 20_000, 20_000},
+	}
+	for _, tt := range tests {
+		if got := tt.l.make(5000, tt.now); got != tt.want {
+			t.Errorf("%+v at %d: made %d, want %d", tt.l, tt.now, got, tt.want)
+		}
+	}
+}
+
+// Of too many issues the oldest unseen one is dropped: whose parent is known
+// still and who is in use should be kept.
+func TestMakeRoom(t *testing.T) {
+	for _, unseen := range []int{-1, 0, 3, 7} {
+		l := lineage{confirmed: 1}
+		for i := range maxOpen {
+			l.open = append(l.open, issue{made: int64(10 + i), seen: 100})
+			if unseen >= 0 && i >= unseen {
+				l.open[i].seen = 0
+			}
+		}
+		l.makeRoom()
+		if l.find(int64(10+max(unseen, 0))) >= 0 || len(l.open) != maxOpen-1 {
+			t.Errorf("unseen from %d: kept %+v", unseen, l.open)
+		}
+		if l.makeRoom(); len(l.open) != maxOpen-1 {
+			t.Errorf("dropped one with room for it")
+		}
+	}
+}

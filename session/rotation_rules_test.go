@@ -89,6 +89,31 @@ func TestRotationThresholds(t *testing.T) {
 			h.pass(29 * time.Second)
 			return h.serves(h.first)
 		}, false},
+		{"a confirmation is written at once", func(h *hall) bool {
+			next := h.rotated()
+			h.pass(59 * time.Second)
+			h.call(h.first) // activity, which is written now and then not for a minute
+			h.pass(6 * time.Second)
+			h.call(next)
+			h.pass(2 * time.Second)
+			h.restart(true)
+			h.pass(28 * time.Second)
+			return h.serves(h.first)
+		}, false},
+		{"an issue that a kill took is confirmed like any other", func(h *hall) bool {
+			next := h.rotated()
+			h.restart(true)
+			h.pass(time.Minute)
+			h.call(next)
+			h.pass(30 * time.Second)
+			return h.serves(h.first)
+		}, false},
+		{"an issue that a kill took is served", func(h *hall) bool {
+			next := h.rotated()
+			h.restart(true)
+			h.pass(time.Hour)
+			return h.serves(next)
+		}, true},
 		{"a rival of less than 30 s survives", func(h *hall) bool { return h.rival(30*time.Second - ms) }, true},
 		{"a rival of 30 s does not", func(h *hall) bool { return h.rival(30 * time.Second) }, false},
 	}
