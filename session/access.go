@@ -118,7 +118,11 @@ func (s *Session) Renew(ctx context.Context) (bool, error) {
 	if f == nil {
 		lifetime := v.Tokens.Expires.Sub(v.Tokens.Obtained)
 		recent := now.Sub(v.Tokens.Obtained) < lifetime/4
-		if !s.renewable(v) || s.pending(v) || recent && s.freshness(v, now) != expired {
+		switch state := s.freshness(v, now); {
+		case !s.renewable(v):
+			return false, nil
+		case state == expired, state == due && s.pending(v):
+		case recent, s.pending(v):
 			return false, nil
 		}
 		if f, err = s.renewal(ctx, now); err != nil {

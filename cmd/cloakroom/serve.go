@@ -99,12 +99,14 @@ func (a *app) serve(ctx context.Context) error {
 }
 
 func (a *app) serveOn(ctx context.Context, l listeners) error {
+	var idle newcomers
 	errorLog := slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)
 	public := &http.Server{
 		Handler: a.web, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: int(a.cfg.Limits.Header), ErrorLog: errorLog,
 		// Else net/http answers "OPTIONS *" before anybody has looked at the Host.
 		DisableGeneralOptionsHandler: true,
+		ConnState:                    idle.watch,
 	}
 	var draining atomic.Bool
 	admin := &http.Server{
@@ -133,6 +135,7 @@ func (a *app) serveOn(ctx context.Context, l listeners) error {
 	case err = <-failed:
 	}
 	draining.Store(true)
+	defer time.AfterFunc(newcomerPatience, idle.dismiss).Stop()
 	return errors.Join(err, a.drain(public, admin, func() { stopUpkeep(); running.Wait() }))
 }
 
