@@ -35,7 +35,8 @@ type Logout struct {
 // One through the browser that speaks of no session writes nothing.
 //
 // ErrRepeated means that l.ID was carried out before; an *Unavailable that the
-// store refused, and that nothing has happened.
+// store refused: then what is in memory is over as long as this process lives, and
+// the same l may be tried again.
 func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
 	p, ok := m.providers[l.Provider]
 	if !ok {
@@ -43,6 +44,7 @@ func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
 	}
 	b, err := m.burialFor(ctx, l, p.Issuer)
 	if err != nil {
+		m.endOpen(l, p.Issuer)
 		return 0, &Unavailable{Err: fmt.Errorf("logout: %w", err)}
 	}
 	if b == nil {
@@ -54,11 +56,30 @@ func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
 	case errors.Is(err, ErrRepeated):
 		return 0, ErrRepeated
 	case err != nil:
+		m.endOpen(l, p.Issuer)
 		return 0, &Unavailable{Err: fmt.Errorf("logout: %w", err)}
 	}
 	Audit(ctx, m.log, EventLogout, slog.String("provider", l.Provider), slog.String("sub", l.Subject),
 		slog.String("reason", l.Reason), slog.Int("sessions", n))
 	return n, nil
+}
+
+// endOpen ends what is in memory of the sessions that l speaks of, when the store
+// fails: nobody goes on with them, and it may have buried them all the same.
+// What anybody can send is not worth that.
+func (m *Manager) endOpen(l Logout, issuer string) {
+	if l.Reason == ReasonFrontchannel {
+		return
+	}
+	m.open.Range(func(_, v any) bool {
+		s := v.(*Session)
+		bySID := l.SID != "" && s.who.SID == l.SID
+		bySubject := l.Subject != "" && s.who.Subject == l.Subject && (l.SID == "" || s.who.SID == "")
+		if s.who.Issuer == issuer && (bySID || bySubject) {
+			m.end(s, l.Reason)
+		}
+		return true
+	})
 }
 
 // buryStored carries out b in the store and then in memory, and returns how many
