@@ -73,7 +73,7 @@ func (s *Session) Reissue(t Ticket) (Ticket, bool) {
 // writeSoon makes the next upkeep write the head, however lately it was written:
 // until then the death of the process forgets who went on with the ticket.
 func (s *Session) writeSoon() {
-	s.written.Store(0)
+	s.urgent.Store(true)
 	s.markDirty()
 }
 

@@ -26,6 +26,7 @@ type Session struct {
 
 	seen    atomic.Int64 // last activity, in ms
 	written atomic.Int64 // seen as last written to the store, in ms
+	urgent  atomic.Bool  // the head is to be written with the next upkeep
 	dirty   atomic.Bool  // seen is newer than written, and m.dirty holds the session
 	ends    atomic.Int64 // a replaced session's last instant, in ms; 0 for others
 	used    atomic.Int64 // last Resume, in ms: what has long been unused leaves memory

@@ -108,6 +108,7 @@ func (m *Manager) flush(ctx context.Context, now time.Time, all bool) bool {
 			m.mu.Lock()
 			for _, s := range batch {
 				s.dirty.Store(true)
+				s.urgent.Store(true)
 				m.dirty[s] = struct{}{}
 			}
 			m.mu.Unlock()
@@ -122,12 +123,13 @@ func (m *Manager) unwritten(now time.Time, all bool) (batch []*Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for s := range m.dirty {
-		if !all && s.written.Load() > before {
+		if !all && !s.urgent.Load() && s.written.Load() > before {
 			continue
 		}
 		delete(m.dirty, s)
 		// Clean before seen is read: activity from here on makes it dirty again.
 		s.dirty.Store(false)
+		s.urgent.Store(false)
 		if batch = append(batch, s); len(batch) == flushBatch {
 			break
 		}

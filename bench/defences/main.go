@@ -48,7 +48,7 @@ func main() {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, *parallel)
 	n := 0
-	for _, d := range slices.Concat(table, custody, file, logouts, edge, operator) {
+	for _, d := range slices.Concat(table, custody, rotation, file, logouts, edge, operator) {
 		if !strings.Contains(d.Name+" "+d.Test, *only) {
 			continue
 		}
