@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,5 +56,36 @@ func TestEvictedWithOlderIssue(t *testing.T) {
 		}
 		r.resume(next)
 		want(t, "ends", r.log.events(session.EventEnded), []string{})
+	})
+}
+
+// A confirmation that falls into a write of the head is written with the next
+// one, not a minute later: a kill would forget which ticket is retired.
+func TestConfirmedWhileWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var once sync.Once
+		var confirm func()
+		r := newRoom(t, rotating, func(r *room) {
+			r.wrap = func(s session.Store) session.Store {
+				return &hookStore{Store: s, heads: func(write func() error) error {
+					if confirm != nil {
+						once.Do(confirm)
+					}
+					return write()
+				}}
+			}
+		})
+		first := r.signIn("alice", nil)
+		time.Sleep(16 * time.Minute)
+		next, ok := r.resume(first).Reissue(first)
+		if !ok {
+			t.Fatal("no new issue")
+		}
+		time.Sleep(61 * time.Second)
+		writes := r.store.count("UpdateHeads")
+		confirm = func() { r.resume(next) }
+		r.resume(first).Touch()
+		time.Sleep(3 * time.Second)
+		want(t, "writes", r.store.count("UpdateHeads")-writes, 2)
 	})
 }
