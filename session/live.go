@@ -229,12 +229,12 @@ func (s *Session) file() (Record, Filing, error) {
 	if err != nil {
 		return Record{}, Filing{}, err
 	}
-	filing := Filing{
-		Subject: s.m.keys.Load().index("sub", s.who.Issuer, s.who.Subject)[0],
-		Expires: update.Expires, Until: update.Until,
-	}
+	keys := s.m.keys.Load()
+	subjects := keys.index("sub", s.who.Issuer, s.who.Subject)
+	filing := Filing{Subject: subjects[0], SubjectOlder: subjects[1:], Expires: update.Expires, Until: update.Until}
 	if s.who.SID != "" {
-		filing.SID = s.m.keys.Load().index("sid", s.who.Issuer, s.who.SID)[0]
+		sids := keys.index("sid", s.who.Issuer, s.who.SID)
+		filing.SID, filing.SIDOlder = sids[0], sids[1:]
 	}
 	return Record{Head: update.Head, Tokens: tokens, Version: v.number}, filing, nil
 }

@@ -336,3 +336,30 @@ func (b *buryCounter) Bury(ctx context.Context, burial session.Burial) ([]sessio
 	*b.n++
 	return b.Store.Bury(ctx, burial)
 }
+
+// I8, J5: a server key that is added between a logout and the end of a sign-in
+// that began before it does not let that one through.
+func TestFenceAcrossKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := session.NewKey()
+		r := newRoom(t, func(r *room) { r.keys = keyring(t, old) })
+		in := r.provider.signIn("alice")
+		time.Sleep(time.Second)
+		for _, say := range []session.Logout{says(""), says("sid-alice")} {
+			if _, err := r.Logout(t.Context(), say); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.SetKeys(t.Context(), keyring(t, session.NewKey(), old)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Start(t.Context(), in, nil); !errors.Is(err, session.ErrSignedOut) {
+			t.Errorf("got %v, want ErrSignedOut", err)
+		}
+		time.Sleep(time.Second)
+		in = r.provider.signIn("alice")
+		if _, err := r.Start(t.Context(), in, nil); err != nil {
+			t.Errorf("a later sign-in: %v", err)
+		}
+	})
+}

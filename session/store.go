@@ -56,6 +56,10 @@ type Filing struct {
 	// session.
 	SubjectSince, SIDSince time.Time
 
+	// SubjectOlder and SIDOlder are Subject and SID under older server keys. Nothing
+	// is filed under them, but a Burial may have been.
+	SubjectOlder, SIDOlder []IndexKey
+
 	// Expires is when Sweep takes the head away; Until is when it takes away
 	// whatever is left. Until is never before Expires. Both have whole seconds.
 	Expires, Until time.Time

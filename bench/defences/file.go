@@ -74,7 +74,7 @@ var file = []defence{
 	},
 	{
 		Name: "a logout keeps a sign-in under way out (I8)", File: "session/bolt/sessions.go",
-		Old: "t.fenced(f.Subject, f.SubjectSince) || t.fenced(f.SID, f.SIDSince)", New: "t.fenced(f.Subject, f.SubjectSince)",
+		Old: "t.fenced(f.SubjectSince, subjects) || t.fenced(f.SIDSince, sids)", New: "t.fenced(f.SubjectSince, subjects) || t.fenced(f.SIDSince, nil)",
 		Package: "./session/bolt", Test: "TestConformance",
 	},
 	{

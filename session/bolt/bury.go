@@ -87,13 +87,16 @@ func (t *tables) fence(ix session.IndexKey, f fence) error {
 	return t.put(expiryTable, f.due(ix).encode(), nil)
 }
 
-// fenced reports whether a burial prevents what began at since from being filed
-// under ix. It compares milliseconds, so that what began within the one of the
-// burial is taken to be older.
-func (t *tables) fenced(ix session.IndexKey, since time.Time) bool {
-	if ix == (session.IndexKey{}) {
-		return false
+// fenced reports whether a burial under one of the index keys prevents what
+// began at since.
+func (t *tables) fenced(since time.Time, under []session.IndexKey) bool {
+	for _, ix := range under {
+		if ix == (session.IndexKey{}) {
+			continue
+		}
+		if f, ok := decodeFence(t.get(fencesTable, ix[:])); ok && since.UnixMilli() <= f.at {
+			return true
+		}
 	}
-	f, ok := decodeFence(t.get(fencesTable, ix[:]))
-	return ok && since.UnixMilli() <= f.at
+	return false
 }

@@ -211,6 +211,8 @@ func testFence(f fixture) {
 		{"after", since(time.Minute+time.Millisecond, 0), nil}, // no fence under the sid
 		{"never", session.Filing{Subject: index(1), Expires: at(time.Hour), Until: at(time.Hour)}, session.ErrSignedOut},
 		{"as the sid", session.Filing{SID: index(1), Expires: at(time.Hour), Until: at(time.Hour)}, session.ErrSignedOut},
+		{"under an older key", session.Filing{Subject: index(3), SubjectOlder: []session.IndexKey{index(4), index(1)}, Expires: at(time.Hour), Until: at(time.Hour)}, session.ErrSignedOut},
+		{"under the sid's older key", session.Filing{Subject: index(3), SIDOlder: []session.IndexKey{index(1)}, Expires: at(time.Hour), Until: at(time.Hour)}, session.ErrSignedOut},
 		{"another user", session.Filing{Subject: index(3), Expires: at(time.Hour), Until: at(time.Hour)}, nil},
 		{"nobody in particular", session.Filing{Expires: at(time.Hour), Until: at(time.Hour)}, nil},
 	}

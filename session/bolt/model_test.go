@@ -61,7 +61,14 @@ func (m *model) Create(ctx context.Context, k session.Key, r session.Record, f s
 	if m.sessions[k] != nil {
 		return session.ErrConflict
 	}
-	for ix, since := range map[session.IndexKey]time.Time{f.Subject: f.SubjectSince, f.SID: f.SIDSince} {
+	since := map[session.IndexKey]time.Time{f.Subject: f.SubjectSince, f.SID: f.SIDSince}
+	for _, ix := range f.SubjectOlder {
+		since[ix] = f.SubjectSince
+	}
+	for _, ix := range f.SIDOlder {
+		since[ix] = f.SIDSince
+	}
+	for ix, since := range since {
 		if fence, ok := m.fences[ix]; ok && ix != (session.IndexKey{}) && !since.After(fence.at) {
 			return session.ErrSignedOut
 		}

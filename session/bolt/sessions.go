@@ -18,13 +18,14 @@ func (s *Store) Create(ctx context.Context, k session.Key, r session.Record, f s
 	if new.live() {
 		new.subject, new.sid = f.Subject, f.SID
 	}
+	subjects, sids := append([]session.IndexKey{f.Subject}, f.SubjectOlder...), append([]session.IndexKey{f.SID}, f.SIDOlder...)
 	value, tokens := new.encode(), encodeTokens(r.Version, r.Tokens)
 
 	err := s.change(ctx, func(t *tables) error {
 		if t.get(sessionsTable, k[:]) != nil || t.get(tokensTable, k[:]) != nil {
 			return session.ErrConflict
 		}
-		if t.fenced(f.Subject, f.SubjectSince) || t.fenced(f.SID, f.SIDSince) {
+		if t.fenced(f.SubjectSince, subjects) || t.fenced(f.SIDSince, sids) {
 			return session.ErrSignedOut
 		}
 		if err := t.file(k, new); err != nil {
