@@ -38,14 +38,14 @@ func (s *Session) Access(ctx context.Context) (Secret, error) {
 		}
 		return s.valid(ctx, s.underWay(), nil)
 	case due:
-		f, err := s.renewal(ctx, now)
+		f, err := s.renewal(ctx, now, false)
 		return s.valid(ctx, f, err)
 	}
 	if !s.renewable(v) {
 		s.m.end(s, ReasonNoRenew)
 		return "", ErrNotFound
 	}
-	f, err := s.renewal(ctx, now)
+	f, err := s.renewal(ctx, now, false)
 	if err == nil {
 		err = s.wait(ctx, f)
 	}
@@ -94,7 +94,7 @@ func (s *Session) RenewAfter(ctx context.Context, used Secret) (Secret, error) {
 	if v := s.content.Load(); v.Tokens.Access != used {
 		return s.Access(ctx)
 	}
-	if _, err := s.Renew(ctx); err != nil {
+	if _, err := s.renewNow(ctx, true); err != nil {
 		return "", err
 	}
 	return s.content.Load().Tokens.Access, nil
@@ -104,7 +104,11 @@ func (s *Session) RenewAfter(ctx context.Context, used Secret) (Secret, error) {
 // joins a renewal under way. Within a quarter of the token's life since the
 // last renewal, or without a refresh token, it does nothing (K1). Errors are
 // those of Access.
-func (s *Session) Renew(ctx context.Context) (bool, error) {
+func (s *Session) Renew(ctx context.Context) (bool, error) { return s.renewNow(ctx, false) }
+
+// renewNow is Renew. With useless the access token is of no use any more, though
+// its time is not over: then a refresh token of unknown fate has its last use.
+func (s *Session) renewNow(ctx context.Context, useless bool) (bool, error) {
 	s, err := s.current(ctx)
 	if err != nil {
 		return false, err
@@ -121,11 +125,11 @@ func (s *Session) Renew(ctx context.Context) (bool, error) {
 		switch state := s.freshness(v, now); {
 		case !s.renewable(v):
 			return false, nil
-		case state == expired, state == due && s.pending(v):
+		case state == expired, (state == due || useless) && s.pending(v):
 		case recent, s.pending(v):
 			return false, nil
 		}
-		if f, err = s.renewal(ctx, now); err != nil {
+		if f, err = s.renewal(ctx, now, useless); err != nil {
 			return false, err
 		}
 	}

@@ -13,14 +13,14 @@ import (
 // serves.
 func (s *Session) commit(ctx context.Context, v *version, tokens Tokens) error {
 	renewed := v.content
-	renewed.Tokens, renewed.Intent = tokens, nil
+	renewed.Tokens, renewed.Intent, renewed.Doubt = tokens, nil, false
 	rotated := tokens.Refresh != v.Tokens.Refresh
 	renewed.Rotated = rotated || renewed.Rotated
 	for pause := firstPause / 10; ; pause = min(2*pause, lastWrite) {
 		_, err := s.swap(ctx, v, renewed)
 		switch {
 		case err == nil && s.over.Load():
-			s.m.revoke(s.key, s.who, tokens)
+			s.revokeObtained(tokens)
 			return ErrNotFound
 		case err == nil:
 			s.m.audit(EventRenewed, s.key, s.who, slog.Bool("rotated", rotated))
@@ -28,7 +28,7 @@ func (s *Session) commit(ctx context.Context, v *version, tokens Tokens) error {
 			return nil
 		case errors.Is(err, ErrNotFound), s.over.Load():
 			// Logout beats renewal (D12): what was obtained must not live on.
-			s.m.revoke(s.key, s.who, tokens)
+			s.revokeObtained(tokens)
 			s.m.forget(s)
 			return ErrNotFound
 		case errors.Is(err, ErrConflict):
@@ -38,7 +38,7 @@ func (s *Session) commit(ctx context.Context, v *version, tokens Tokens) error {
 			err = s.adopt(ctx)
 			switch {
 			case errors.Is(err, ErrNotFound):
-				s.m.revoke(s.key, s.who, tokens)
+				s.revokeObtained(tokens)
 				return ErrNotFound
 			case err == nil && s.content.Load().Tokens.Access != tokens.Access:
 				return nil
@@ -73,7 +73,7 @@ func (s *Session) suspicion(v *version, attempt int) string {
 	switch {
 	case attempt > 1:
 		return ClassOwnCrash
-	case v.Rotated && (limit.IsZero() || s.m.now().Before(limit)) && s.m.providers[s.who.Provider].Reuse.Mode != ReuseUnlimited:
+	case v.Rotated && !v.Doubt && (limit.IsZero() || s.m.now().Before(limit)) && s.m.providers[s.who.Provider].Reuse.Mode != ReuseUnlimited:
 		return ClassTheft
 	}
 	return ClassUnknown

@@ -53,6 +53,9 @@ func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
 	if s.ends.Load() != 0 {
 		// It was replaced, and said so then. Its tokens may belong to the same
 		// grant as its successor's: they are dropped, not revoked.
+		if reason == ReasonReplay {
+			m.audit(EventEnded, s.key, s.who, append(attrs, slog.String("reason", reason))...)
+		}
 		m.remove(s.key, nil)
 		return true
 	}

@@ -18,6 +18,10 @@ const (
 	probeAt   = 2 * time.Second // after so long one is let through to see
 	mostCalls = 32              // renewals at a provider at the same time
 	spread    = 3 * time.Second // over which refused callers are told to come again
+
+	// longestHold is how long a Retry-After holds everybody back. After that one is
+	// let through to see: the session that was told waits to the end.
+	longestHold = time.Minute
 )
 
 // errNoVerdict means that a call ended before the provider had any part in it.
@@ -134,7 +138,7 @@ func (g *gate) enter(ctx context.Context, patience time.Duration, careful bool) 
 		done(err)
 		var passing *Unavailable
 		if errors.As(err, &passing) && passing.RetryAfter > 0 {
-			g.hold(passing.RetryAfter)
+			g.hold(min(passing.RetryAfter, longestHold))
 		}
 		g.release(!failure(err) && !errors.Is(err, errNoVerdict))
 	}

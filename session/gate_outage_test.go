@@ -151,12 +151,12 @@ func TestRetryAfterOfTheProvider(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(6 * time.Minute)
-		w.fails(&session.Unavailable{RetryAfter: 90 * time.Second, Err: errors.New("429")})
-		if after, _ := retryAfter(second(r.try(a))); after < 90*time.Second {
+		w.fails(&session.Unavailable{RetryAfter: 40 * time.Second, Err: errors.New("429")})
+		if after, _ := retryAfter(second(r.try(a))); after < 40*time.Second {
 			t.Errorf("told to come after %v", after)
 		}
 		w.fails(nil)
-		time.Sleep(89 * time.Second)
+		time.Sleep(39 * time.Second)
 		if after, ok := retryAfter(second(r.try(b))); !ok || after < time.Second || after > 4*time.Second {
 			t.Errorf("another session, 1 s before: told to come after %v", after)
 		}

@@ -55,6 +55,7 @@ type Session struct {
 
 	mu        sync.Mutex
 	flight    *flight       // the renewal under way; guarded by mu
+	unsure    *intent       // one whose write had no known end; belongs to the renewal under way
 	streams   int           // open streams; guarded by mu
 	downloads int           // watched downloads; guarded by mu
 	retryAt   time.Time     // no renewal before this; guarded by mu

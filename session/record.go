@@ -30,6 +30,7 @@ type content struct {
 	ACR      string
 	AuthTime time.Time
 	Intent   *intent // the renewal that was begun last, if it did not end
+	Doubt    bool    // Refresh was sent, and the answer said nothing of it
 	Rotated  bool    // Refresh came with a renewal that replaced another one
 }
 
@@ -82,6 +83,7 @@ type wireContent struct {
 	AuthTime       int64           `json:"aut,omitempty"`
 	Intent         *intent         `json:"in,omitempty"`
 	Rotated        bool            `json:"ro,omitempty"`
+	Doubt          bool            `json:"do,omitempty"`
 }
 
 func (h head) marshal() ([]byte, error) {
@@ -125,7 +127,7 @@ func (c content) marshal() ([]byte, error) {
 		c.Provider, c.Issuer, c.ClientID, c.Subject, c.SID,
 		t.Access.Reveal(), t.Refresh.Reveal(), t.ID.Reveal(), t.Scope,
 		toMilli(t.Obtained), toMilli(t.Expires), toMilli(t.RefreshExpires),
-		c.Claims, c.ACR, toMilli(c.AuthTime), c.Intent, c.Rotated,
+		c.Claims, c.ACR, toMilli(c.AuthTime), c.Intent, c.Rotated, c.Doubt,
 	})
 }
 
@@ -140,7 +142,7 @@ func unmarshalContent(b []byte) (content, error) {
 			Access: Secret(w.Access), Refresh: Secret(w.Refresh), ID: Secret(w.ID), Scope: w.Scope,
 			Obtained: fromMilli(w.Obtained), Expires: fromMilli(w.Expires), RefreshExpires: fromMilli(w.RefreshExpires),
 		},
-		Claims: w.Claims, ACR: w.ACR, AuthTime: fromMilli(w.AuthTime), Intent: w.Intent, Rotated: w.Rotated,
+		Claims: w.Claims, ACR: w.ACR, AuthTime: fromMilli(w.AuthTime), Intent: w.Intent, Rotated: w.Rotated, Doubt: w.Doubt,
 	}, nil
 }
 

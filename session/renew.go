@@ -32,11 +32,13 @@ const lastWrite = 5 * time.Second
 type flight struct {
 	done chan struct{} // closed at the end
 	err  error         // valid after done
+
+	useless bool // the access token is of no use any more, though its time is not over
 }
 
 // renewal joins the renewal under way or begins one. It never waits. After a
 // failure in passing it refuses with *Unavailable until the pause is over.
-func (s *Session) renewal(ctx context.Context, now time.Time) (*flight, error) {
+func (s *Session) renewal(ctx context.Context, now time.Time, useless bool) (*flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -54,7 +56,7 @@ func (s *Session) renewal(ctx context.Context, now time.Time) (*flight, error) {
 	if err := s.gate().held(); err != nil {
 		return nil, err
 	}
-	f := &flight{done: make(chan struct{})}
+	f := &flight{done: make(chan struct{}), useless: useless}
 	// The browser that caused the renewal may leave; the renewal must not (D6).
 	ctx = context.WithoutCancel(ctx)
 	if !s.m.spawn(func() { s.fly(ctx, f) }) {
@@ -66,7 +68,7 @@ func (s *Session) renewal(ctx context.Context, now time.Time) (*flight, error) {
 
 // fly runs one renewal to its end and wakes all who wait for it.
 func (s *Session) fly(ctx context.Context, f *flight) {
-	f.err = s.renewSafely(ctx)
+	f.err = s.renewSafely(ctx, f.useless)
 	s.mu.Lock()
 	s.flight = nil
 	var passing *Unavailable
@@ -87,14 +89,14 @@ func (s *Session) fly(ctx context.Context, f *flight) {
 
 // renewSafely is renew, but a panic costs one renewal and not the process. The
 // refresh token may have been sent: the intent stays.
-func (s *Session) renewSafely(ctx context.Context) (err error) {
+func (s *Session) renewSafely(ctx context.Context, useless bool) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.m.log.Error("a renewal panicked", "session", s.key.Ref(), "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
 			err = &Unavailable{Err: errors.New("the renewal panicked")}
 		}
 	}()
-	return s.renew(ctx)
+	return s.renew(ctx, useless)
 }
 
 func (s *Session) gate() *gate { return s.m.gates[s.who.Provider] }
@@ -126,12 +128,9 @@ func (s *Session) again(in *intent, now time.Time) bool {
 
 // renew sends the refresh token once: durable intent, call, durable result. The
 // error is nil, ErrNotFound (the session is over) or an *Unavailable.
-func (s *Session) renew(ctx context.Context) error {
+func (s *Session) renew(ctx context.Context, useless bool) error {
 	v := s.content.Load()
-	attempt := 1
-	if v.Intent != nil && v.Intent.Token == digest(v.Tokens.Refresh) {
-		attempt = v.Intent.Attempt + 1
-	}
+	attempt := s.attempt(v)
 	if attempt > s.uses() {
 		s.m.end(s, ReasonOwnCrash)
 		return ErrNotFound
@@ -146,14 +145,21 @@ func (s *Session) renew(ctx context.Context) error {
 	if err := s.wanted(); err != nil {
 		return err
 	}
+	if attempt > 1 && !useless && s.freshness(v, s.m.now()) == fresh {
+		// The window closed while this one waited: now it is better kept until nothing
+		// else is left.
+		return &Unavailable{RetryAfter: firstPause, Err: errors.New("the provider's grace was over before it was this renewal's turn")}
+	}
 	before, begun := v.Intent, v.content
 	begun.Intent = &intent{Attempt: attempt, Token: digest(v.Tokens.Refresh), Time: s.m.now()}
 	if before != nil && attempt > 1 {
 		begun.Intent.Time = before.Time // a grace window counts from the first use
 	}
 	if v, err = s.swap(ctx, v, begun); err != nil {
+		s.unsure = begun.Intent
 		return s.swapFailed(ctx, err)
 	}
+	s.unsure = nil
 	sent := s.m.now()
 	tokens, err := s.m.providers[s.who.Provider].Renew(ctx, s.who, v.Tokens)
 	learnt = err
@@ -163,7 +169,7 @@ func (s *Session) renew(ctx context.Context) error {
 	switch {
 	case err == nil && (reason == ReasonAbsolute || reason == ReasonIdle):
 		// The session ran out meanwhile (R24).
-		s.m.revoke(s.key, s.who, tokens)
+		s.revokeObtained(tokens)
 		s.m.end(s, reason)
 		return ErrNotFound
 	case err == nil:
@@ -171,7 +177,7 @@ func (s *Session) renew(ctx context.Context) error {
 	case errors.Is(err, ErrRefused):
 		return s.refused(ctx, v, attempt)
 	case errors.Is(err, ErrIdentity):
-		s.m.revoke(s.key, s.who, tokens)
+		s.revokeObtained(tokens)
 		s.m.end(s, ReasonIdentity)
 		return ErrNotFound
 	}
@@ -180,6 +186,27 @@ func (s *Session) renew(ctx context.Context) error {
 		return s.unknown(ctx, v, tokens, err)
 	}
 	return s.unsent(ctx, v, before, err)
+}
+
+// attempt says which use of its refresh token the next one of v is.
+func (s *Session) attempt(v *version) int {
+	in := v.Intent
+	switch {
+	case in == nil || in.Token != digest(v.Tokens.Refresh):
+		return 1
+	case s.unsure != nil && in.Attempt == s.unsure.Attempt && in.Token == s.unsure.Token && toMilli(in.Time) == toMilli(s.unsure.Time):
+		return in.Attempt // written after all, though the store did not say so; nothing was sent
+	}
+	return in.Attempt + 1
+}
+
+// revokeObtained revokes what a renewal brought for a session that is over. Of
+// one that was replaced it is dropped: it may belong to the same grant as its
+// successor's.
+func (s *Session) revokeObtained(t Tokens) {
+	if s.ends.Load() == 0 {
+		s.m.revoke(s.key, s.who, t)
+	}
 }
 
 // wanted returns an error if the session was ended or replaced, or ran out,
@@ -235,7 +262,7 @@ func (s *Session) unknown(ctx context.Context, v *version, answer Tokens, cause 
 // count as a use, while one before it of unknown end does.
 func (s *Session) unsent(ctx context.Context, v *version, before *intent, cause error) error {
 	kept := v.content
-	kept.Intent = before
+	kept.Intent, kept.Doubt = before, true
 	if _, err := s.swap(ctx, v, kept); errors.Is(err, ErrNotFound) {
 		return ErrNotFound
 	}

@@ -249,7 +249,9 @@ func (m *Manager) evict(now time.Time) {
 			return true
 		}
 		s.mu.Lock()
-		if s.flight == nil && s.streams+s.downloads == 0 && !s.dirty.Load() {
+		// What is loaded again with an intent looks as if the process had died with it.
+		pending := s.content.Load().Intent != nil && s.expired(now) == ""
+		if s.flight == nil && s.streams+s.downloads == 0 && !s.dirty.Load() && !pending {
 			s.evicted.Store(true)
 			if now.Sub(time.UnixMilli(s.used.Load())) < evictAfter {
 				s.evicted.Store(false) // somebody has just found it: see Resume
