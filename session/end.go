@@ -143,10 +143,16 @@ func (m *Manager) forget(s *Session) { m.bury(s, false) }
 func (m *Manager) remove(key Key, revoke *Revocation) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
+	m.tryRemove(ctx, key, revoke)
+}
+
+func (m *Manager) tryRemove(ctx context.Context, key Key, revoke *Revocation) (done bool) {
 	if err := m.store.Delete(ctx, key, revoke); err != nil {
 		m.log.Error("an ended session can't be deleted; trying again", "session", key.Ref(), "error", err)
 		m.ended.Store(key, &burial{at: m.now(), pending: true, revoke: revoke})
+		return false
 	}
+	return true
 }
 
 // replace ends the session that a browser had before it signed in again.

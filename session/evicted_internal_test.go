@@ -13,7 +13,7 @@ func TestEvictedRenewsNothing(t *testing.T) {
 	s := NewManager(Config{}).newSession(NewTicket(now), head{Started: now, Seen: now})
 	s.evicted.Store(true)
 	var wait *Unavailable
-	if f, err := s.renewal(t.Context(), now); f != nil || !errors.As(err, &wait) {
+	if f, err := s.renewal(t.Context(), now, false); f != nil || !errors.As(err, &wait) {
 		t.Errorf("got a renewal: %v, and %v, want Unavailable", f != nil, err)
 	}
 }

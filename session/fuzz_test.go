@@ -138,7 +138,7 @@ func FuzzLineage(f *testing.F) {
 			case b[i]&0x40 != 0:
 				now -= int64(b[i+1]) * 1500 // the clock goes back
 			}
-			v := l.present(n, now)
+			v := l.present(n, now, retireAfter)
 			if v != late && v != replay && l.due(n, now, 5*time.Minute) {
 				made := l.make(n, now)
 				if made <= slices.Max(all) {

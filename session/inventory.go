@@ -30,7 +30,8 @@ func (u KeyUse) MayGo(absolute time.Duration) (time.Time, bool) {
 }
 
 // Inventory counts what each key still seals: those of the keyring in their
-// order, then those that it lacks. It reads the whole store.
+// order, then those that it lacks. It reads the whole store and changes nothing;
+// ErrWrongKeys means that none of the keys opens it.
 func (m *Manager) Inventory(ctx context.Context) ([]KeyUse, error) {
 	var out []KeyUse
 	at := map[string]int{}
@@ -75,10 +76,12 @@ func (m *Manager) Inventory(ctx context.Context) ([]KeyUse, error) {
 			use(id).Revocations++
 		}
 	}
-	m.heads.Lock()
-	defer m.heads.Unlock()
+	p, err := m.readProbe(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for i := range out {
-		if since, ok := m.probe.Retired[out[i].ID]; ok {
+		if since, ok := p.Retired[out[i].ID]; ok {
 			out[i].Retired = fromMilli(since)
 		}
 	}

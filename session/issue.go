@@ -1,17 +1,20 @@
 package session
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // present judges the issue of a ticket that a request came with. It reports
 // false if the ticket is a copy that somebody else has gone on with: then the
 // session must end.
-func (s *Session) present(n int64) bool {
+func (s *Session) present(n int64, grace time.Duration) bool {
 	if n == s.settled.Load() {
 		return true
 	}
 	now := s.m.now().UnixMilli()
 	s.issues.Lock()
-	v := s.lineage.present(n, now)
+	v := s.lineage.present(n, now, grace)
 	s.settle()
 	s.issues.Unlock()
 	if v == proving {

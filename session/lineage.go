@@ -10,6 +10,7 @@ import (
 // not counting the time that an API takes or that the browser's machine sleeps.
 const (
 	confirmAfter = 60 * time.Second // an issue still in use so long after it was made is on the browser's disk
+	bodyAfter    = 5 * time.Minute  // the same for a request with a body: it may have waited somewhere until that was whole
 	retireAfter  = 30 * time.Second // from a confirmation until what it retired is a replay
 	unseenFor    = 10 * time.Second // an issue unseen for so long never reached the browser
 	lostFor      = 30 * time.Second // an issue seen, and then not for so long, may be lost again
@@ -58,15 +59,16 @@ const (
 	proving         // valid, and it confirmed an issue: that must be written
 )
 
-// present notes that a request came with issue n at now.
-func (l *lineage) present(n, now int64) verdict {
+// present notes that a request came with issue n at now. What was retired less
+// than grace ago is late, not a replay.
+func (l *lineage) present(n, now int64, grace time.Duration) verdict {
 	if n == l.confirmed {
 		return valid
 	}
 	i := l.find(n)
 	if i < 0 {
 		if n < l.confirmed || n <= l.void {
-			if n >= l.before && now < l.confirmedAt+retireAfter.Milliseconds() {
+			if n >= l.before && now < l.confirmedAt+grace.Milliseconds() {
 				return late
 			}
 			return replay

@@ -59,13 +59,13 @@ func TestGraceOfTwoConfirmations(t *testing.T) {
 	}{
 		{1000, 110_000, late}, {2000, 134_999, late}, {2000, 135_000, replay}, {999, 110_000, replay}, {3000, 110_000, valid},
 	} {
-		if got := l.present(tt.n, tt.at); got != tt.want {
+		if got := l.present(tt.n, tt.at, retireAfter); got != tt.want {
 			t.Errorf("%d at %d: got %v, want %v", tt.n, tt.at, got, tt.want)
 		}
 	}
 	l.open = []issue{{made: 200_000, parent: 3000}}
 	l.confirm(200_000, 300_000)
-	if got := [2]verdict{l.present(3000, 300_001), l.present(2000, 300_001)}; got != [2]verdict{late, replay} {
+	if got := [2]verdict{l.present(3000, 300_001, retireAfter), l.present(2000, 300_001, retireAfter)}; got != [2]verdict{late, replay} {
 		t.Errorf("after the third: got %v, want the last one late and the one before a replay", got)
 	}
 }

@@ -6,7 +6,7 @@ import "context"
 func (m *Manager) Upkeep() {
 	now := m.now()
 	m.closeStreams(now)
-	m.deletePending()
+	m.deletePending(context.Background())
 	m.flush(context.Background(), now, false)
 }
 

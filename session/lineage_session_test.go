@@ -63,7 +63,7 @@ func TestHeadIsACopy(t *testing.T) {
 	s, ticket := heldSession(time.Minute, nil)
 	next, _ := s.Reissue(ticket)
 	written := s.lastIssues()
-	s.present(next.issue)
+	s.present(next.issue, retireAfter)
 	if written.open[0].seen != 0 {
 		t.Error("a head changed while it was written")
 	}

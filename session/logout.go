@@ -42,26 +42,44 @@ func (m *Manager) Logout(ctx context.Context, l Logout) (int, error) {
 	if !ok {
 		return 0, ErrNotFound
 	}
-	b, err := m.burialFor(ctx, l, p.Issuer)
-	if err != nil {
-		m.endOpen(l, p.Issuer)
-		return 0, &Unavailable{Err: fmt.Errorf("logout: %w", err)}
-	}
-	if b == nil {
-		return 0, nil
-	}
-	who := Identity{Provider: l.Provider, Issuer: p.Issuer, Subject: l.Subject, SID: l.SID}
-	n, err := m.buryStored(ctx, *b, who, l.Reason)
+	n, err := m.logout(ctx, l, p.Issuer)
 	switch {
 	case errors.Is(err, ErrRepeated):
 		return 0, ErrRepeated
 	case err != nil:
 		m.endOpen(l, p.Issuer)
 		return 0, &Unavailable{Err: fmt.Errorf("logout: %w", err)}
+	case n < 0:
+		return 0, nil
 	}
 	Audit(ctx, m.log, EventLogout, slog.String("provider", l.Provider), slog.String("sub", l.Subject),
 		slog.String("reason", l.Reason), slog.Int("sessions", n))
 	return n, nil
+}
+
+// logout buries what l speaks of, under all the server keys that there are when
+// that is done. It returns -1 if there was nothing to write.
+func (m *Manager) logout(ctx context.Context, l Logout, issuer string) (n int, err error) {
+	who := Identity{Provider: l.Provider, Issuer: issuer, Subject: l.Subject, SID: l.SID}
+	for {
+		keys := m.keys.Load()
+		b, err := m.burialFor(ctx, l, issuer, keys)
+		if err != nil {
+			return 0, err
+		}
+		if b == nil {
+			return -1, nil
+		}
+		ended, err := m.buryStored(ctx, *b, who, l.Reason)
+		if err != nil {
+			return 0, err
+		}
+		n += ended
+		if m.keys.Load() == keys {
+			return n, nil
+		}
+		l.ID = "" // it is used up; what was filed under a newer key meanwhile is not found yet
+	}
 }
 
 // endOpen ends what is in memory of the sessions that l speaks of, when the store
@@ -113,8 +131,8 @@ func (m *Manager) buryStored(ctx context.Context, b Burial, who Identity, reason
 }
 
 // burialFor says what l buries; nil if nothing is to be written.
-func (m *Manager) burialFor(ctx context.Context, l Logout, issuer string) (*Burial, error) {
-	now, keys := m.now(), m.keys.Load()
+func (m *Manager) burialFor(ctx context.Context, l Logout, issuer string, keys *Keyring) (*Burial, error) {
+	now := m.now()
 	b := &Burial{At: now, Until: now.Add(fenceFor)}
 	if l.SID != "" {
 		b.Under = keys.index("sid", issuer, l.SID)

@@ -37,6 +37,7 @@ type Manager struct {
 	// revoking holds what is known of revocations that the store may not know yet
 	// (ID → stage).
 	revoking sync.Map
+	inHand   atomic.Int64             // how many are
 	revokers map[string]chan struct{} // by provider; has room for as many as it may be told at a time
 
 	heads  sync.Mutex // held while heads are sealed and written
@@ -133,11 +134,22 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 // means that the store can't be asked. Resume is no activity. A ticket that
 // somebody else has gone on with ends the session.
 func (m *Manager) Resume(ctx context.Context, t Ticket) (*Session, error) {
+	return m.resume(ctx, t, retireAfter)
+}
+
+// ResumeBody is Resume for a request with a body. Some proxies pass such a one
+// on only when the body is whole: its ticket may be as old as the upload took,
+// and that it was retired minutes ago is no sign of theft.
+func (m *Manager) ResumeBody(ctx context.Context, t Ticket) (*Session, error) {
+	return m.resume(ctx, t, bodyAfter)
+}
+
+func (m *Manager) resume(ctx context.Context, t Ticket, grace time.Duration) (*Session, error) {
 	s, err := m.find(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	if !s.present(t.issue) {
+	if !s.present(t.issue, grace) {
 		m.end(s, ReasonReplay)
 		return nil, ErrNotFound
 	}
@@ -183,6 +195,9 @@ func (m *Manager) hold(ctx context.Context, t Ticket) (*Session, error) {
 		}
 	}
 }
+
+// Now is the time by which sessions are begun, counted and ended.
+func (m *Manager) Now() time.Time { return m.now() }
 
 // Open reports whether the session of t is in memory: resuming it asks no
 // store.

@@ -14,6 +14,7 @@ import (
 
 const (
 	revokeBatch   = 256             // revocations taken up at a time
+	mostInHand    = 1024            // taken up or waiting their turn
 	mostRevokers  = 16              // told to one provider at a time
 	firstRevoke   = 2 * time.Second // pause after an attempt that failed in passing
 	lastRevoke    = 5 * time.Minute // longest such pause
@@ -130,10 +131,16 @@ const (
 // attempt tries to carry out a filed revocation in the background. One that was
 // taken up already, or comes while the Manager is closing, waits where it is filed.
 func (m *Manager) attempt(filed Revocation) {
+	if m.inHand.Add(1) > mostInHand {
+		m.inHand.Add(-1)
+		return // it is taken up when others are done
+	}
 	if _, known := m.revoking.LoadOrStore(filed.ID, trying); known {
+		m.inHand.Add(-1)
 		return
 	}
 	task := func() {
+		defer m.inHand.Add(-1)
 		at := m.carryOut(&filed)
 		for at == trying && m.pause(filed.Due.Sub(m.now())) {
 			at = m.carryOut(&filed)
@@ -141,6 +148,7 @@ func (m *Manager) attempt(filed Revocation) {
 		m.revoking.Store(filed.ID, at)
 	}
 	if !m.spawn(task) {
+		m.inHand.Add(-1)
 		m.revoking.Delete(filed.ID)
 	}
 }

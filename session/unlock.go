@@ -27,31 +27,46 @@ const probeEvery = time.Minute
 type probe struct {
 	Latest  int64            `json:"t"`              // the latest time that was ever noted, in ms
 	Retired map[string]int64 `json:"keys,omitempty"` // keys that sealed once → since when they don't, in ms
+
+	sealedBy keyID // where it was read; zero: there is none yet
+}
+
+// readProbe returns what the store's probe says. ErrWrongKeys means that none of
+// the keys opens it.
+func (m *Manager) readProbe(ctx context.Context) (probe, error) {
+	record, err := m.store.Load(ctx, probeKey)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return probe{}, nil
+	case err != nil:
+		return probe{}, fmt.Errorf("session: unlock: %w", err)
+	}
+	plain, err := m.keys.Load().open(slot{bucketHead, probeKey, 0}, nil, record.Head)
+	if err != nil {
+		return probe{}, ErrWrongKeys
+	}
+	var p probe
+	_ = json.Unmarshal(plain, &p) // the first version wrote another text
+	p.sealedBy, _ = sealedBy(record.Head)
+	return p, nil
 }
 
 // Unlock reports whether the keys open what is in the store: ErrWrongKeys if
 // they do not, and nothing has been changed then. A store that was never
 // unlocked is sealed to the keys by it. Call it once, before the first session.
 func (m *Manager) Unlock(ctx context.Context) error {
-	record, err := m.store.Load(ctx, probeKey)
-	switch {
-	case errors.Is(err, ErrNotFound):
+	found, err := m.readProbe(ctx)
+	if err != nil {
+		return err
+	}
+	if found.sealedBy == (keyID{}) {
 		update, err := m.sealProbe(m.keys.Load())
 		if err != nil {
 			return err
 		}
 		return m.store.Create(ctx, probeKey, Record{Head: update.Head, Tokens: []byte{0}, Version: 1},
 			Filing{Expires: probeEnds, Until: probeEnds})
-	case err != nil:
-		return fmt.Errorf("session: unlock: %w", err)
 	}
-	keys := m.keys.Load()
-	plain, err := keys.open(slot{bucketHead, probeKey, 0}, nil, record.Head)
-	if err != nil {
-		return ErrWrongKeys
-	}
-	var found probe
-	_ = json.Unmarshal(plain, &found) // the first version wrote another text
 	if m.clock != nil && m.clock.notBefore(fromMilli(found.Latest)) {
 		m.log.Warn("the machine's clock is behind the store: counting on from the store's time, so that no session lives longer",
 			"store", fromMilli(found.Latest).Format(time.RFC3339))
@@ -59,7 +74,7 @@ func (m *Manager) Unlock(ctx context.Context) error {
 	m.heads.Lock()
 	defer m.heads.Unlock()
 	m.probe.Retired = found.Retired
-	return m.retire(ctx, keyID(record.Head[1:9]), keys)
+	return m.retire(ctx, found.sealedBy, m.keys.Load())
 }
 
 // SetKeys replaces the keys while sessions go on: what is sealed from now on is

@@ -3,19 +3,23 @@ package session
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
-	upkeepEvery  = time.Second      // streams, activity and deletions are looked at
-	sweepEvery   = 10 * time.Second // the store is swept
-	evictEvery   = time.Minute      // memory is swept
-	countEvery   = 15 * time.Second // what waits is counted for the metrics
-	evictAfter   = 10 * time.Minute // a session unused for so long leaves memory
-	buriedFor    = 2 * time.Minute  // an ended session is remembered
-	sweepBatch   = 500              // entries a sweep removes in one commit
-	flushBatch   = 500              // heads written in one commit
-	storeTimeout = 30 * time.Second // for one call to the store that no request waits for
+	upkeepEvery   = time.Second      // streams, activity and deletions are looked at
+	sweepEvery    = 10 * time.Second // the store is swept
+	evictEvery    = time.Minute      // memory is swept
+	countEvery    = 15 * time.Second // what waits is counted for the metrics
+	evictAfter    = 10 * time.Minute // a session unused for so long leaves memory
+	buriedFor     = 2 * time.Minute  // an ended session is remembered
+	sweepBatch    = 500              // entries a sweep removes in one commit
+	flushBatch    = 500              // heads written in one commit
+	deletesAtOnce = 128              // deletions that are repeated at a time
+	storeTimeout  = 30 * time.Second // for one call to the store that no request waits for
 )
 
 // granularity is how often activity on one session is written at most: a crash
@@ -28,6 +32,9 @@ func (m *Manager) granularity() time.Duration { return min(m.limits.Idle/20, tim
 func (m *Manager) Run(ctx context.Context) {
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
+	var streams sync.WaitGroup
+	defer streams.Wait()
+	streams.Go(func() { m.watchStreams(ctx) })
 	var swept, evicted, counted time.Time
 	for {
 		select {
@@ -36,8 +43,7 @@ func (m *Manager) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := m.now()
-		m.closeStreams(now)
-		m.deletePending()
+		m.deletePending(ctx)
 		m.revokeDue(ctx, now)
 		flushed := m.flush(ctx, now, false)
 		if flushed && now.Sub(swept) >= sweepEvery {
@@ -51,6 +57,20 @@ func (m *Manager) Run(ctx context.Context) {
 		if now.Sub(counted) >= countEvery {
 			m.countRevocations(ctx)
 			counted = now
+		}
+	}
+}
+
+// watchStreams closes streams in time, whatever the store does.
+func (m *Manager) watchStreams(ctx context.Context) {
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			m.closeStreams(m.now())
 		}
 	}
 }
@@ -75,7 +95,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	// Even a deadline that is over must not cost the users their activity.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	m.deletePending()
+	m.deletePending(ctx)
 	m.flush(ctx, m.now(), true)
 	return err
 }
@@ -184,15 +204,31 @@ func (m *Manager) sweep(ctx context.Context, now time.Time) {
 	}
 }
 
-// deletePending repeats the deletions that the store refused.
-func (m *Manager) deletePending() {
+// deletePending repeats the deletions that the store refused: one, and if that
+// works the others, many at a time.
+func (m *Manager) deletePending(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	var tasks errgroup.Group
+	tasks.SetLimit(deletesAtOnce)
+	tried := false
 	m.ended.Range(func(k, v any) bool {
-		if b := v.(*burial); b.pending {
-			m.ended.Store(k, &burial{at: m.now()})
-			m.remove(k.(Key), b.revoke)
+		b := v.(*burial)
+		if !b.pending {
+			return true
 		}
+		m.ended.Store(k, &burial{at: m.now()})
+		if !tried {
+			tried = true
+			return m.tryRemove(ctx, k.(Key), b.revoke)
+		}
+		tasks.Go(func() error {
+			m.tryRemove(ctx, k.(Key), b.revoke)
+			return nil
+		})
 		return true
 	})
+	_ = tasks.Wait()
 }
 
 // watchExpiry makes upkeep end s when its time is over though nobody asks.
@@ -212,12 +248,21 @@ func (m *Manager) closeStreams(now time.Time) {
 		watched = append(watched, s)
 	}
 	m.mu.Unlock()
+	var tasks errgroup.Group // a store that hangs must not keep the others' streams open
+	tasks.SetLimit(deletesAtOnce)
 	for _, s := range watched {
-		if reason := s.expired(now); reason != "" {
-			m.end(s, reason)
+		reason := s.expired(now)
+		if reason == "" {
+			m.closeStream(s, now)
+			continue
 		}
-		m.closeStream(s, now)
+		tasks.Go(func() error {
+			m.end(s, reason)
+			m.closeStream(s, now)
+			return nil
+		})
 	}
+	_ = tasks.Wait()
 }
 
 // closeStream closes what an ended session still has open and must not have,

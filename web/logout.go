@@ -26,7 +26,7 @@ func (s *Server) logout(c echo.Context) error {
 	location := s.Providers[0].PostLogout // nobody knows whose session it was
 	t, ok := s.cookies.readTicket(r)
 	if ok {
-		ended, err := s.Manager.End(detached(r), t, session.ReasonLogout)
+		ended, err := s.endTicket(r, t)
 		if err != nil && !errors.Is(err, session.ErrNotFound) {
 			// The cookie stays, so that trying again can end the session.
 			return err
@@ -46,6 +46,20 @@ func (s *Server) logout(c echo.Context) error {
 	}
 	redirect(w, http.StatusSeeOther, location)
 	return nil
+}
+
+// endTicket ends the session that t opens. A ticket that opens none counts like
+// any other such (K2).
+func (s *Server) endTicket(r *http.Request, t session.Ticket) (session.Ended, error) {
+	client := byAddress(s.Client(r))
+	if err := s.mayOpen(t, client); err != nil {
+		return session.Ended{}, err
+	}
+	ended, err := s.Manager.End(detached(r), t, session.ReasonLogout)
+	if errors.Is(err, session.ErrNotFound) {
+		s.opensNothing(t, client)
+	}
+	return ended, err
 }
 
 // endSession returns where the browser goes after a logout, and leaves it a

@@ -109,7 +109,7 @@ func (s *Server) endpoints() *echo.Echo {
 	b.GET("/login", s.login)
 	b.GET("/callback", s.callback, s.limited)
 	b.GET("/callback/:provider", s.callback, s.limited)
-	b.GET("/logout/callback", s.logoutCallback)
+	b.GET("/logout/callback", s.logoutCallback, s.limited)
 	b.POST("/backchannel-logout/:provider", s.backchannelLogout)
 	b.GET("/frontchannel-logout/:provider", s.frontchannelLogout, s.limited)
 	b.GET("/jwks", s.jwks)
@@ -219,7 +219,11 @@ func (s *Server) resume(r *http.Request) (*session.Session, session.Ticket, erro
 	if err := s.mayOpen(t, byAddress(client)); err != nil {
 		return nil, t, err
 	}
-	current, err := s.Manager.Resume(r.Context(), t)
+	resume := s.Manager.Resume
+	if r.ContentLength != 0 {
+		resume = s.Manager.ResumeBody
+	}
+	current, err := resume(r.Context(), t)
 	if err == nil {
 		err = current.From(session.UserContext{UserAgent: r.UserAgent(), Address: client})
 	}

@@ -114,7 +114,8 @@ func (s *Server) times(info session.Info) times {
 	return times{info.Started.UTC().Truncate(time.Second), s.seconds(info.Idle), s.seconds(info.Absolute)}
 }
 
-// seconds returns the whole seconds from now until t, at least 0.
+// seconds returns the whole seconds from now until t, at least 0. t is of the
+// Manager's clock, which the machine's may have left.
 func (s *Server) seconds(t time.Time) int64 {
-	return max(0, int64(t.Sub(s.Now())/time.Second))
+	return max(0, int64(t.Sub(s.Manager.Now())/time.Second))
 }

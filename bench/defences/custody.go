@@ -34,7 +34,7 @@ var custody = []defence{
 	},
 	{
 		Name: "Retry-After counts for the provider (R16)", File: "session/gate.go",
-		Old: "\t\t\tg.hold(passing.RetryAfter)\n", New: "",
+		Old: "\t\t\tg.hold(min(passing.RetryAfter, longestHold))\n", New: "",
 		Package: "./session", Test: "TestRetryAfterOfTheProvider",
 	},
 	{

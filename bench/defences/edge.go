@@ -49,7 +49,7 @@ var edge = []defence{
 	},
 	{
 		Name: "who is in memory is served whoever else floods", File: "web/limit.go",
-		Old: "if spent == nil || s.Manager.Open(t) {", New: "if spent == nil {",
+		Old: "case spent == nil || s.Manager.Open(t):", New: "case spent == nil:",
 		Package: "./web", Test: "TestRefusedTicketsAreLimited",
 	},
 	{
@@ -79,7 +79,7 @@ var edge = []defence{
 	},
 	{
 		Name: "the memory of counters is bounded (K2)", File: "web/limit.go",
-		Old: "lru.New[K, *counter](maxCounters)", New: "lru.New[K, *counter](1 << 30)",
+		Old: "lru.New[K, V](maxCounters)", New: "lru.New[K, V](1 << 30)",
 		Package: "./web", Test: "TestAllowanceMemory",
 	},
 	{

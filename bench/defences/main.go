@@ -41,6 +41,7 @@ const timeout = 4 * time.Minute
 func main() {
 	only := flag.String("run", "", "only defences whose name or test contains this")
 	parallel := flag.Int("parallel", 2, "tests at a time")
+	dry := flag.Bool("dry", false, "only look whether each defence is where the table says")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -57,7 +58,14 @@ func main() {
 		wg.Go(func() {
 			defer func() { <-slots }()
 			started := time.Now()
-			err := d.check(ctx)
+			var err error
+			if *dry {
+				if _, err = d.source(); err == nil {
+					return
+				}
+			} else {
+				err = d.check(ctx)
+			}
 			text := "fails without it, as it must"
 			if err != nil {
 				failed.Add(1)
@@ -75,19 +83,16 @@ func main() {
 
 // check returns an error unless the test fails without the defence.
 func (d defence) check(ctx context.Context) error {
-	source, err := os.ReadFile(d.File)
+	source, err := d.source()
 	if err != nil {
 		return err
-	}
-	if n := strings.Count(string(source), d.Old); n != 1 {
-		return fmt.Errorf("%s holds the text to replace %d times: %q", d.File, n, d.Old)
 	}
 	dir, err := os.MkdirTemp("", "cloakroom-defence-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	overlay, err := d.overlay(dir, string(source))
+	overlay, err := d.overlay(dir, source)
 	if err != nil {
 		return err
 	}
@@ -110,6 +115,18 @@ func (d defence) check(ctx context.Context) error {
 		return fmt.Errorf("the test did not run: %s", tail(string(out)))
 	}
 	return nil
+}
+
+// source returns the file, which must hold what is replaced exactly once.
+func (d defence) source() (string, error) {
+	b, err := os.ReadFile(d.File)
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(b), d.Old); n != 1 {
+		return "", fmt.Errorf("%s holds the text to replace %d times: %q", d.File, n, d.Old)
+	}
+	return string(b), nil
 }
 
 // overlay writes the changed file and the description of where it belongs.

@@ -25,7 +25,7 @@ var operator = []defence{
 	},
 	{
 		Name: "keys that do not fit the store end the start (J6)", File: "session/unlock.go",
-		Old: "\tplain, err := keys.open(slot{bucketHead, probeKey, 0}, nil, record.Head)\n\tif err != nil {\n\t\treturn ErrWrongKeys\n\t}\n", New: "\tplain, _ := keys.open(slot{bucketHead, probeKey, 0}, nil, record.Head)\n",
+		Old: "\tplain, err := m.keys.Load().open(slot{bucketHead, probeKey, 0}, nil, record.Head)\n\tif err != nil {\n\t\treturn probe{}, ErrWrongKeys\n\t}\n", New: "\tplain, _ := m.keys.Load().open(slot{bucketHead, probeKey, 0}, nil, record.Head)\n",
 		Package: "./cmd/cloakroom", Test: "TestKeysLost",
 	},
 	{

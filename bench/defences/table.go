@@ -30,7 +30,7 @@ var table = []defence{
 	},
 	{
 		Name: "logout beats a renewal (D12)", File: "session/commit.go",
-		Old: "		case err == nil && s.over.Load():\n			s.m.revoke(s.key, s.who, tokens)\n			return ErrNotFound\n", New: "",
+		Old: "		case err == nil && s.over.Load():\n			s.revokeObtained(tokens)\n			return ErrNotFound\n", New: "",
 		Package: "./session", Test: "TestLogoutBeatsRenewalWithFullDisk",
 	},
 	{
