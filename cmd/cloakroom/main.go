@@ -70,10 +70,27 @@ type hinted struct {
 func (h hinted) Unwrap() error { return h.error }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx := untilSignal()
 	env := &environment{ctx: ctx, stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv}
 	os.Exit(run(env, os.Args[1:]))
+}
+
+// untilSignal returns a context that ends at SIGINT or SIGTERM. A second one
+// ends the process at once, however soon it comes.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		second := <-signals
+		signal.Reset(syscall.SIGINT, syscall.SIGTERM)
+		if self, err := os.FindProcess(os.Getpid()); err != nil || self.Signal(second) != nil {
+			os.Exit(exitFailed)
+		}
+	}()
+	return ctx
 }
 
 // run executes one command line and returns the exit code.

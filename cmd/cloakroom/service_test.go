@@ -117,6 +117,11 @@ func (o *output) String() string {
 
 // until waits until text stands in the output, or the process has ended.
 func (o *output) until(text string, ended <-chan struct{}) bool {
+	return o.untilTimes(text, 1, ended)
+}
+
+// untilTimes waits until text stands there so many times.
+func (o *output) untilTimes(text string, n int, ended <-chan struct{}) bool {
 	timeout := time.NewTimer(20 * time.Second)
 	defer timeout.Stop()
 	for {
@@ -124,7 +129,7 @@ func (o *output) until(text string, ended <-chan struct{}) bool {
 		if o.changed == nil {
 			o.changed = make(chan struct{})
 		}
-		changed, found := o.changed, strings.Contains(o.b.String(), text)
+		changed, found := o.changed, strings.Count(o.b.String(), text) >= n
 		o.mu.Unlock()
 		if found {
 			return true
@@ -132,7 +137,7 @@ func (o *output) until(text string, ended <-chan struct{}) bool {
 		select {
 		case <-changed:
 		case <-ended:
-			return strings.Contains(o.String(), text)
+			return strings.Count(o.String(), text) >= n
 		case <-timeout.C:
 			return false
 		}
