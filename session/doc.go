@@ -18,7 +18,7 @@
 // ([Reuse]), when the process died and the ticket comes again, or when nothing else
 // is left; never a third, unless the provider always takes them. A gateway's 504
 // counts as unknown, 500, 502 and 503 as not consumed: they are what an outage
-// looks like. Before a gate stands each provider (see gate.go).
+// looks like. Each provider stands behind a gate (see gate.go).
 //
 // # Rotation
 //
