@@ -27,17 +27,19 @@ demo: build ## build and start the demo on http://localhost:8080
 build: ## build the static binary bin/cloakroom
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/cloakroom
 
-test: ## install what the tests need, then run all of them: check, unit, race, e2e
+test: ## install what the tests need, then run all of them: check, unit, race, defences, e2e
 	@$(MAKE) --no-print-directory needs
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory race
+	@$(MAKE) --no-print-directory defences CORE=1
 	@$(MAKE) --no-print-directory e2e
 
 check: ## formatting, vet, staticcheck, and the arrows between packages
 	$(call section,check: formatting,bad=$$($(SOURCES) | xargs gofmt -l); if [ -n "$$bad" ]; then echo "$$bad"; echo "run: gofmt -w on these files"; exit 1; fi)
 	$(call section,check: vet,$(GO) vet ./...)
 	$(call section,check: staticcheck,$(STATICCHECK) ./...)
+	$(call section,check: defences,$(GO) run ./bench/defences -dry)
 	$(call section,check: arrows,$(GO) test -run '^Test(Arrows|Names|Files)$$' ./cmd/cloakroom)
 
 # The quick pass comes first, so that most mistakes show within a minute; the
@@ -48,8 +50,8 @@ unit: ## Go tests, the quick form, in random order
 race: ## all Go tests under the race detector (needs a C compiler)
 	$(call section,race,CGO_ENABLED=1 $(GOTEST) -race -count=1 ./...)
 
-defences: ## turn each defence off and see that its test fails
-	$(call section,defences,$(GO) run ./bench/defences)
+defences: ## turn each defence off and see that its test fails (CORE=1: the main ones only)
+	$(call section,defences,$(GO) run ./bench/defences $(if $(CORE),-core))
 
 e2e: build ## a certified provider, a real browser, the real binary
 	$(call section,e2e,cd e2e && npm ci --ignore-scripts --no-audit --no-fund && npm test)

@@ -41,6 +41,7 @@ const timeout = 4 * time.Minute
 func main() {
 	only := flag.String("run", "", "only defences whose name or test contains this")
 	parallel := flag.Int("parallel", 2, "tests at a time")
+	core := flag.Bool("core", false, "only the main ones: renewal, crashes, the soak")
 	dry := flag.Bool("dry", false, "only look whether each defence is where the table says")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,7 +50,11 @@ func main() {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, *parallel)
 	n := 0
-	for _, d := range slices.Concat(table, custody, rotation, file, logouts, edge, operator) {
+	all := slices.Concat(table, custody, rotation, file, logouts, edge, operator)
+	if *core {
+		all = table
+	}
+	for _, d := range all {
 		if !strings.Contains(d.Name+" "+d.Test, *only) {
 			continue
 		}
