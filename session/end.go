@@ -59,6 +59,9 @@ func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
 		m.remove(s.key, nil)
 		return true
 	}
+	if reason == ReasonOwnCrash {
+		attrs = append(attrs, slog.String("class", ClassOwnCrash))
+	}
 	m.audit(EventEnded, s.key, s.who, append(attrs, slog.String("reason", reason))...)
 	m.metrics.Ended(s.who.Provider, reason)
 	switch reason {

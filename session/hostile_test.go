@@ -89,7 +89,7 @@ func TestNoThirdUse(t *testing.T) {
 			}
 		}
 		want(t, "sent", sent, 2)
-		want(t, "ends", r.log.events(session.EventEnded), []string{"own_crash"})
+		want(t, "ends", r.log.events(session.EventEnded), []string{"own_crash own_crash"})
 	})
 }
 
