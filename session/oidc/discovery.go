@@ -147,7 +147,7 @@ func (d *discovery) settle(m *metadata, err error) {
 		if d.failures == 0 || d.current == nil {
 			text := "provider can't be used: nobody can sign in with it until its metadata can be fetched"
 			if d.current != nil {
-				text = "provider metadata can't be fetched anew; the older one serves"
+				text = "provider metadata can't be fetched anew; the older copy is kept"
 			}
 			d.log.Warn(text, "url", d.url, "error", err)
 		}
