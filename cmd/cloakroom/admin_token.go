@@ -46,7 +46,7 @@ func readAdminToken(file string) (session.Secret, error) {
 	if err != nil {
 		return "", err
 	}
-	const remedy = "remove the file, and the next start makes a new one"
+	const remedy = "is this really the admin token's file? If so, remove it, and the next start makes a new one"
 	token := strings.TrimRight(string(data), "\r\n")
 	switch {
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):

@@ -43,7 +43,7 @@ func TestAdminTokenRefused(t *testing.T) {
 	}{
 		{"good", good + "\n", 0o600, 0, ""},
 		{"readable by others", good, 0o644, 0, "warning"},
-		{"empty", "", 0o600, 3, "the token has 0 characters, want 32 or more; remove the file"},
+		{"empty", "", 0o600, 3, "the token has 0 characters, want 32 or more; is this really the admin token's file? If so, remove it"},
 		{"a line's end", "\n", 0o600, 3, "has 0 characters"},
 		{"too short", good[:31], 0o600, 3, "the token has 31 characters"},
 		{"just long enough", good[:32], 0o600, 0, ""},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -20,12 +21,13 @@ func inspect(cfg *Config, now time.Time) Problems {
 	c := &complaints{at: cfg.at}
 	c.keysFile(cfg)
 	c.storeFile(cfg.Store.Bolt.Path)
-	c.adminToken(cfg.Admin.TokenFile)
+	c.adminToken(cfg)
 	if cfg.TLS.Enabled() {
 		c.certificate(cfg, now)
 	}
 	c.files(cfg)
 	c.spa(cfg.SPA.Dir)
+	c.published(cfg)
 	return c.sorted().outside()
 }
 
@@ -65,8 +67,14 @@ func (c *complaints) storeFile(file string) {
 	}
 }
 
-func (c *complaints) adminToken(file string) {
+func (c *complaints) adminToken(cfg *Config) {
 	const key = "admin.token_file"
+	file := cfg.Admin.TokenFile
+	// First, as what is wrong with another secret's file is nothing to mend here.
+	if other, ok := sharedWith(cfg, key, file); ok {
+		c.errorf(key, "is the same file as %s; name one of its own, such as data/admin-token", cmp.Or(other, "this configuration"))
+		return
+	}
 	_, err := readAdminToken(file)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
