@@ -85,7 +85,7 @@ func TestNothingIsPublished(t *testing.T) {
 			for _, command := range []string{"check", "serve"} {
 				r := cloakroom(t, dir, command)
 				if r.code != 3 || !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, "name the folder that the app's build makes") {
-					t.Errorf("%s = exit %d, %q, want exit 3 and %q", command, r.code, r.stderr, want)
+					t.Fatalf("%s = exit %d, %q, want exit 3 and %q", command, r.code, r.stderr, want)
 				}
 			}
 		})
@@ -124,7 +124,7 @@ func TestAdminTokenIsItsOwn(t *testing.T) {
 			for _, command := range []string{"check", "serve"} {
 				r := cloakroom(t, dir, command)
 				if r.code != 3 || !strings.Contains(r.stderr, "admin.token_file: is the same file as "+tt.want+"; name one of its own") {
-					t.Errorf("%s = exit %d, %q, want exit 3 and %q", command, r.code, r.stderr, tt.want)
+					t.Fatalf("%s = exit %d, %q, want exit 3 and %q", command, r.code, r.stderr, tt.want)
 				}
 				if strings.Contains(r.stderr, "remove") || strings.Contains(r.stderr, canary) {
 					t.Errorf("%s says %q: nothing is to be removed, or shown", command, r.stderr)
