@@ -66,9 +66,11 @@ func TestOutage(t *testing.T) {
 				t.Errorf("two calls within %v of each other, %v after the failure", calls[i].Sub(calls[i-1]), calls[i].Sub(down))
 			}
 		}
+		mu.Lock()
 		if len(told) < 1000 {
 			t.Errorf("callers were told to come again after %d different times", len(told))
 		}
+		mu.Unlock()
 		w.fails(nil)
 		back.Store(time.Now().UnixNano())
 		all.Wait()

@@ -26,6 +26,7 @@ func TestRefusedAfterNoWord(t *testing.T) {
 		{"several", 5, nil, "[renewal_refused unknown]"},
 		{"a restart between", 1, func(r *room, _ session.Ticket) int { r.restart(); return 0 }, "[renewal_refused unknown]"},
 		{"a renewal between", 1, func(r *room, ticket session.Ticket) int {
+			synctest.Wait()
 			r.provider.answer = nil
 			r.access(ticket)
 			time.Sleep(4*time.Minute + 5*time.Second)
@@ -40,6 +41,7 @@ func TestRefusedAfterNoWord(t *testing.T) {
 				time.Sleep(4*time.Minute + 5*time.Second)
 				r.access(ticket)
 				time.Sleep(4*time.Minute + 5*time.Second)
+				synctest.Wait()
 				r.provider.answer = func(int, session.Tokens) (session.Tokens, error) { return session.Tokens{}, errDown }
 				for range 60 {
 					if len(r.provider.sent()) > tt.fails {
@@ -54,6 +56,7 @@ func TestRefusedAfterNoWord(t *testing.T) {
 				if tt.then != nil {
 					renewed += tt.then(r, ticket)
 				}
+				synctest.Wait()
 				r.provider.answer = func(int, session.Tokens) (session.Tokens, error) { return session.Tokens{}, session.ErrRefused }
 				_, _ = r.try(ticket)
 				time.Sleep(10 * time.Second)

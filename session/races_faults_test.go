@@ -54,6 +54,8 @@ func (r *room) die(method string) {
 // dieAgain is die with the same channel, after the store was opened anew.
 func (r *room) dieAgain(method string) {
 	died := sync.OnceFunc(func() { close(r.died) })
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
 	r.store.after = func(m string) {
 		if m == method {
 			died()
