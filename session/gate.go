@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,11 @@ type gate struct {
 	closing  <-chan struct{}
 	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
 	until    atomic.Int64 // nobody passes before this, in ms
+	failing  atomic.Bool  // the breaker is not closed
+
+	last     error     // that failed; guarded by the breaker's lock
+	failures int       // calls since the last success; guarded by the breaker's lock
+	tripped  time.Time // when it began to fail; guarded by the breaker's lock
 
 	mu      sync.Mutex
 	inside  int        // calls under way; guarded by mu
@@ -54,23 +60,56 @@ func (m *Manager) newGate(name string, p Provider) *gate {
 	g.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: name, MaxRequests: 1, Timeout: probeAt,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
-		IsSuccessful: func(err error) bool { return !failure(err) },
+		IsSuccessful: g.count,
 		IsExcluded:   func(err error) bool { return errors.Is(err, errNoVerdict) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			switch {
 			case to == gobreaker.StateOpen:
 				g.hold(probeAt)
 				if from == gobreaker.StateClosed {
-					Audit(context.Background(), m.log, EventBreaker, slog.String("provider", name))
+					g.failing.Store(true)
+					g.tripped = g.now()
+					Audit(context.Background(), m.log, EventBreaker, slog.String("provider", name),
+						slog.Int("failures", g.failures), slog.String("error", brief(g.last)))
 					m.metrics.Breaker(name, true)
 				}
 			case to == gobreaker.StateClosed:
-				Audit(context.Background(), m.log, EventRecovered, slog.String("provider", name))
+				g.failing.Store(false)
+				Audit(context.Background(), m.log, EventRecovered, slog.String("provider", name),
+					slog.Int("seconds", int(g.now().Sub(g.tripped).Round(time.Second)/time.Second)))
 				m.metrics.Breaker(name, false)
 			}
 		},
 	})
 	return g
+}
+
+// count reports whether a call that ended with err speaks for the provider. The
+// breaker asks it once for each call that counts, with its lock held, before it
+// changes its state.
+func (g *gate) count(err error) bool {
+	if failure(err) {
+		g.last = err
+		g.failures++
+		return false
+	}
+	g.last, g.failures = nil, 0
+	return true
+}
+
+// brief is err for the log: one of the Renewer's own reasons, cut.
+func brief(err error) string {
+	const most = 200
+	text := err.Error()
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
+}
+
+// HeldBack reports whether renewals at the provider are held back now, because it
+// fails or asked for patience. It is for readiness information; it takes no lock,
+// and knows no more than the last renewals showed.
+func (m *Manager) HeldBack(provider string) bool {
+	g, ok := m.gates[provider]
+	return ok && (g.failing.Load() || g.held() != nil)
 }
 
 // failure reports whether err says that the provider can't do its work.
@@ -103,11 +142,30 @@ func (g *gate) held() error {
 
 // refusal is told to callers: they come again spread over some seconds.
 func (g *gate) refusal(after time.Duration) error {
-	return &held{Unavailable{RetryAfter: after + rand.N(spread), Err: errors.New("renewals at this provider are held back until it answers again")}}
+	return &held{
+		Unavailable: Unavailable{RetryAfter: after + rand.N(spread), Err: errors.New("renewals at this provider are held back until it answers again")},
+		provider:    g.provider,
+	}
 }
 
-// held is an Unavailable of the gate: no attempt was made.
-type held struct{ Unavailable }
+// held is an Unavailable of the gate, or of a session that pauses after a
+// failure: no attempt was made.
+type held struct {
+	Unavailable
+	provider string
+}
+
+// HeldBack reports whether err means that a renewal was not tried because the
+// provider failed lately, and names that provider. Such errors come by the
+// thousand in an outage, and each tells nothing that [EventBreaker] or
+// [EventRenewalFailed] did not.
+func HeldBack(err error) (provider string, ok bool) {
+	var h *held
+	if !errors.As(err, &h) {
+		return "", false
+	}
+	return h.provider, true
+}
 
 // Unwrap makes it an Unavailable to errors.As.
 func (h *held) Unwrap() error { return &h.Unavailable }
@@ -160,7 +218,7 @@ func (g *gate) ask(ctx context.Context, leave func(error)) error {
 		}
 	}()
 	err := g.reach(ctx)
-	if err != nil {
+	if err != nil && !failure(err) {
 		err = &Unavailable{Err: err}
 	}
 	learnt = err

@@ -51,7 +51,9 @@ func (s *Session) renewal(ctx context.Context, now time.Time, useless bool) (*fl
 	case s.flight != nil:
 		return s.flight, nil
 	case now.Before(s.retryAt):
-		return nil, &Unavailable{RetryAfter: s.retryAt.Sub(now), Err: errors.New("the last renewal failed; pausing")}
+		return nil, &held{
+			Unavailable: Unavailable{RetryAfter: s.retryAt.Sub(now), Err: errors.New("the last renewal failed; pausing")}, provider: s.who.Provider,
+		}
 	}
 	if err := s.gate().held(); err != nil {
 		return nil, err
