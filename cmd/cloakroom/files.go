@@ -45,7 +45,7 @@ func keysLost(cfg *Config) error {
 	if info, err := os.Stat(cfg.Store.Bolt.Path); err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return nil
 	}
-	return hinted{fmt.Errorf("%s is missing, but %s was sealed with it", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys}
+	return misfit{hinted{fmt.Errorf("%s is missing, but %s was sealed with it", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys}}
 }
 
 // restoreKeys is what to do when keys and store do not belong together.

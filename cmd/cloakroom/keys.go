@@ -30,6 +30,7 @@ func (k *keysNewCmd) Run(env *environment) error {
 	}
 	if count == 1 {
 		env.note("made %s with its first key", k.File)
+		env.note("It opens no store that there is already: what was sealed with another key file needs that one.")
 		return nil
 	}
 	env.note("added; %d keys now, the new one first. A running Cloakroom picks it up by itself within seconds, or at SIGHUP.", count)

@@ -58,7 +58,7 @@ func TestKeysList(t *testing.T) {
 		t.Errorf("keys list = %q, want the key that is missing", lines)
 	}
 	write(t, s.dir, "data/keys", session.NewKey())
-	if r := cloakroom(t, s.dir, "keys", "list"); r.code != 1 || !strings.Contains(r.stderr, "do not open") {
+	if r := cloakroom(t, s.dir, "keys", "list"); r.code != 3 || !strings.Contains(r.stderr, "do not open") {
 		t.Errorf("with the wrong keys: exit %d, %q", r.code, r.stderr)
 	}
 }

@@ -37,7 +37,7 @@ func TestKeysNewFile(t *testing.T) {
 	if r := cloakroom(t, dir, "keys", "new", "keys"); r.code != 0 || r.stdout != "" {
 		t.Fatalf("keys new keys = exit %d, stdout %q, want exit 0 and the key in the file only: %s", r.code, r.stdout, r.stderr)
 	}
-	if r := cloakroom(t, dir, "keys", "new", "other"); r.stderr != "made other with its first key\n" {
+	if r := cloakroom(t, dir, "keys", "new", "other"); r.stderr != "made other with its first key\nIt opens no store that there is already: what was sealed with another key file needs that one.\n" {
 		t.Errorf("keys new other said %q", r.stderr)
 	}
 	info, err := os.Stat(path)

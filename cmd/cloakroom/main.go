@@ -69,6 +69,12 @@ type hinted struct {
 
 func (h hinted) Unwrap() error { return h.error }
 
+// misfit is a hinted error that no restart mends, as the configuration's own:
+// its exit code is theirs.
+type misfit struct{ hinted }
+
+func (m misfit) Unwrap() error { return m.hinted }
+
 func main() {
 	ctx := untilSignal()
 	env := &environment{ctx: ctx, stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv}
@@ -146,6 +152,7 @@ func usageHint(err error) string {
 func report(env *environment, err error) int {
 	var problems Problems
 	var h hinted
+	var m misfit
 	switch {
 	case err == nil:
 		return exitOK
@@ -157,6 +164,9 @@ func report(env *environment, err error) int {
 		return exitConfig
 	case errors.As(err, &h):
 		env.note("cloakroom: %v\nhint: %s", err, strings.TrimSpace(h.hint))
+		if errors.As(err, &m) {
+			return exitConfig
+		}
 	default:
 		env.note("cloakroom: %v", err)
 	}

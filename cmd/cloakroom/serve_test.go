@@ -144,19 +144,16 @@ func TestServeKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tt := range []struct {
-		keys, want string
-		code       int
-	}{
-		{session.NewKey() + "\n", "do not open", 1},
-		{"", "data/keys is missing, but", 3},
+	for _, tt := range []struct{ keys, want string }{
+		{session.NewKey() + "\n", "do not open"},
+		{"", "data/keys is missing, but"},
 	} {
 		if write(t, s.dir, "data/keys", tt.keys); tt.keys == "" {
 			_ = os.Remove(s.file("data/keys"))
 		}
 		p = s.run("serve")
-		if code := p.wait(); code != tt.code || !strings.Contains(p.stderr.String(), tt.want) || !strings.Contains(p.stderr.String(), "restore the key file") {
-			t.Errorf("exit %d, want %d and %q:\n%s", code, tt.code, tt.want, p.stderr)
+		if code := p.wait(); code != 3 || !strings.Contains(p.stderr.String(), tt.want) || !strings.Contains(p.stderr.String(), "restore the key file") {
+			t.Errorf("exit %d, want 3 and %q:\n%s", code, tt.want, p.stderr)
 		}
 	}
 	for _, keys := range []string{string(right), session.NewKey() + "\n" + string(right)} {

@@ -101,7 +101,7 @@ func (a *app) face(keys *session.Keyring, providers []web.Provider, spa fs.FS) e
 		},
 		LoginFrom: web.LoginFrom(cfg.LoginFrom), Manager: a.manager, Providers: providers,
 		Route: func(r *http.Request) (session.Demand, http.Handler) { return a.proxy.Route(r) },
-		SPA:   spa, CSP: cfg.SPA.CSP, Client: web.TrustedProxies(cfg.TrustedProxies), Log: log,
+		SPA:   spa, CSP: cfg.SPA.CSP, Client: web.TrustedProxies(cfg.TrustedProxies), Log: log, Count: a.metrics,
 		Rates: web.Rates{
 			SignIns: cfg.Limits.Rates.SignIns, Callbacks: cfg.Limits.Rates.Callbacks,
 			Renewals: cfg.Limits.Rates.Renewals, RefusedTickets: cfg.Limits.Rates.RefusedTickets,
@@ -138,7 +138,7 @@ func openKeyring(cfg *Config) (*session.Keyring, error) {
 // wrongKeys says that the keys and the store do not belong together. Going on
 // would sign out every user.
 func wrongKeys(cfg *Config) error {
-	return hinted{fmt.Errorf("the keys in %s do not open %s", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys}
+	return misfit{hinted{fmt.Errorf("the keys in %s do not open %s", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys}}
 }
 
 // providers makes a client of each configured provider. The first one's
