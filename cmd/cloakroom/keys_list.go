@@ -39,32 +39,42 @@ func (k *keysListCmd) Run(env *environment) error {
 	return nil
 }
 
-// keysOffline makes the inventory from the files, as a start would find them.
+// keysOffline makes the inventory from the files, as a start would find them. It
+// changes no session: a store from which a start would remove them all is refused.
 func keysOffline(ctx context.Context, cfg *Config) (_ keyInventory, err error) {
 	ring, err := readKeyring(cfg.KeysFile)
 	if errors.Is(err, os.ErrNotExist) {
+		if err := keysLost(cfg); err != nil {
+			return keyInventory{}, err
+		}
 		return keyInventory{}, hinted{fmt.Errorf("there is no key file %s", cfg.KeysFile), "the first start makes it; or: cloakroom keys new " + cfg.KeysFile}
 	}
 	if err != nil {
 		return keyInventory{}, err
 	}
-	if info, err := os.Stat(cfg.Store.Bolt.Path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+	path := cfg.Store.Bolt.Path
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return unusedKeys(cfg, ring), nil // opening it would make it
 	}
-	store, err := bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path})
+	// Opening a store that was put back drops its sessions, for good.
+	switch report, err := bolt.Check(path); {
+	case err != nil:
+		return keyInventory{}, hintStore(err)
+	case report.Restored != "":
+		return keyInventory{}, hintStore(fmt.Errorf("%s: %w (%s)", path, bolt.ErrRestored, report.Restored))
+	}
+	store, err := bolt.Open(bolt.Options{Path: path})
 	if err != nil {
-		return keyInventory{}, err
+		return keyInventory{}, hintStore(err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	m := session.NewManager(session.Config{
 		Store: store, Keys: ring, Limits: session.Limits{Absolute: cfg.Session.Absolute}, Log: slog.New(slog.DiscardHandler),
 	})
-	if err := m.Unlock(ctx); errors.Is(err, session.ErrWrongKeys) {
-		return keyInventory{}, wrongKeys(cfg)
-	} else if err != nil {
-		return keyInventory{}, err
-	}
 	uses, err := m.Inventory(ctx)
+	if errors.Is(err, session.ErrWrongKeys) {
+		err = wrongKeys(cfg)
+	}
 	return keyInventory{Absolute: cfg.Session.Absolute, Keys: uses}, err
 }
 
