@@ -41,8 +41,7 @@ func (w *keyWatch) run(ctx context.Context, tick <-chan time.Time, hup <-chan os
 			w.look(ctx)
 		case <-hup:
 			w.app.log.Info("SIGHUP: reading the keys again; every other option needs a restart")
-			w.wrong = "" // whoever asks is told again
-			w.read(ctx)
+			w.asked(ctx)
 		}
 	}
 }
@@ -69,6 +68,21 @@ func sameFile(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
+// asked reads the file and says what came of it, whatever was said before.
+func (w *keyWatch) asked(ctx context.Context) {
+	ids, wrong := w.ids, w.wrong
+	w.wrong = ""
+	w.read(ctx)
+	if w.wrong == "" && wrong == "" && slices.Equal(w.ids, ids) {
+		w.app.log.Info("keys_file holds the keys that the server has: nothing changed")
+	}
+	if w.wrong == "" && wrong != "" {
+		w.app.log.Info(goodAgain)
+	}
+}
+
+const goodAgain = "keys_file is good again"
+
 // read makes the keys in the file those of the server. A file that can't be used
 // changes nothing, and is reported once.
 func (w *keyWatch) read(ctx context.Context) {
@@ -85,6 +99,9 @@ func (w *keyWatch) read(ctx context.Context) {
 			w.done = nil // the next look tries again
 		}
 		return
+	}
+	if w.wrong != "" {
+		w.app.log.Info(goodAgain)
 	}
 	w.wrong = ""
 	w.app.metrics.keysValid.Set(1)

@@ -56,7 +56,8 @@ func (a *app) scrape(t *testing.T) string {
 }
 
 // The key file is read when it has changed and has come to rest; one that can't
-// be used changes nothing and is reported once, and again to whoever asks (J5).
+// be used changes nothing and is reported once, as is that it is good again; whoever
+// asks is told in any case (J5).
 func TestKeyWatch(t *testing.T) {
 	var log bytes.Buffer
 	a := wired(t, &log, nil)
@@ -66,7 +67,7 @@ func TestKeyWatch(t *testing.T) {
 	}
 	second, third := session.NewKey()+"\n", session.NewKey()+"\n"
 	w := a.watchKeys(a.keyIDs)
-	hup := func() { w.wrong = ""; w.read(t.Context()) }
+	hup := func() { w.asked(t.Context()) }
 	look := func() { w.look(t.Context()) }
 	put := func(content string) func() {
 		return func() {
@@ -85,7 +86,8 @@ func TestKeyWatch(t *testing.T) {
 		{"untouched", []func(){look, look, look}, "", "1"},
 		{"changed a moment ago", []func(){put(second + string(first)), look}, "", "1"},
 		{"at rest", []func(){look}, "msg=keys_changed audit=true keys=2 added=1 removed=0", "1"},
-		{"already read", []func(){look, look, hup}, "", "1"},
+		{"already read", []func(){look, look}, "", "1"},
+		{"asked about what is read", []func(){hup}, "nothing changed", "1"},
 		{"only half written yet", []func(){put(second), look, put(third + second + string(first)), look}, "", "1"},
 		{"written", []func(){look}, "msg=keys_changed audit=true keys=3 added=1 removed=0", "1"},
 		{"no keys", []func(){put("no sense\n"), look, look}, "not base64", "0"},
@@ -94,7 +96,10 @@ func TestKeyWatch(t *testing.T) {
 		{"without the key that seals", []func(){put(second + string(first)), look, look}, "the key that seals now (" + shortIDOf(t, third) + ") is missing", "0"},
 		{"gone", []func(){remove, look, look}, "no such file", "0"},
 		{"gone still", []func(){look, look}, "", "0"},
-		{"mended", []func(){put(third + second + string(first)), look, look}, "", "1"},
+		{"mended", []func(){put(third + second + string(first)), look, look}, "keys_file is good again", "1"},
+		{"still good", []func(){look, look}, "", "1"},
+		{"wrong once more", []func(){put("no sense\n"), hup}, "not base64", "0"},
+		{"mended when asked", []func(){put(third + second + string(first)), hup}, "keys_file is good again", "1"},
 		{"without the oldest", []func(){put(third + second), hup}, "msg=keys_changed audit=true keys=2 added=0 removed=1", "1"},
 	} {
 		before := log.Len()
