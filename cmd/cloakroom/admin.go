@@ -80,7 +80,8 @@ func (a *app) readiness(ctx context.Context, draining bool) readiness {
 	defer cancel()
 	for _, c := range a.clients {
 		body.Providers[c.Name()] = "ok"
-		if c.Probe(ctx) != nil {
+		// The metadata may be at hand though the provider is down by now.
+		if c.Probe(ctx) != nil || !c.Answers() || a.manager.HeldBack(c.Name()) {
 			body.Providers[c.Name()] = "unreachable"
 		}
 	}

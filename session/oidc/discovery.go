@@ -37,6 +37,7 @@ type discovery struct {
 	next     time.Time // no attempt before
 	failures int       // in a row
 	err      error     // of the last attempt
+	silent   bool      // the last attempt had no usable answer at all
 	inflight *fetching
 }
 
@@ -61,7 +62,7 @@ func (d *discovery) get(ctx context.Context) (*metadata, error) {
 	now := d.now()
 	if d.current != nil {
 		defer d.mu.Unlock()
-		if now.Sub(d.fetched) >= metadataLife && d.inflight == nil && !now.Before(d.next) {
+		if (d.silent || now.Sub(d.fetched) >= metadataLife) && d.inflight == nil && !now.Before(d.next) {
 			d.start()
 		}
 		return d.current, nil
@@ -117,7 +118,7 @@ func (d *discovery) start() {
 
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.inflight = nil
+		d.inflight, d.silent = nil, err != nil
 		d.settle(m, err)
 	}()
 }
@@ -166,6 +167,16 @@ func (d *discovery) settle(m *metadata, err error) {
 func (c *Client) Probe(ctx context.Context) error {
 	_, err := c.meta.get(ctx)
 	return err
+}
+
+// Answers reports whether the provider gave its metadata when it was last asked,
+// true if that never happened. It makes no call; while the answer is false whoever
+// needs the metadata, as [Client.Probe] does, causes another attempt every few
+// seconds.
+func (c *Client) Answers() bool {
+	c.meta.mu.Lock()
+	defer c.meta.mu.Unlock()
+	return !c.meta.silent
 }
 
 // Reach asks the provider for something harmless, its metadata, whatever is

@@ -34,10 +34,16 @@ func TestReach(t *testing.T) {
 		if err := b.rp.Probe(t.Context()); err != nil {
 			t.Errorf("%s: the metadata is gone: %v", name, err)
 		}
+		if b.rp.Answers() {
+			t.Errorf("%s: it is said to answer", name)
+		}
 	}
 	b.idp.SetFaults(demo.Faults{})
 	if err := b.rp.Reach(t.Context()); err != nil {
 		t.Errorf("healed: %v", err)
+	}
+	if !b.rp.Answers() {
+		t.Error("healed, and said not to answer")
 	}
 	if _, err := b.renew(s); err != nil {
 		t.Errorf("Renew afterwards: %v", err)
@@ -51,6 +57,9 @@ func TestReachWhenMoved(t *testing.T) {
 	b.idp.SetFaults(demo.Faults{Discovery: demo.Fault{EditMetadata: func(m map[string]any) { m["token_endpoint"] = "http://127.0.0.1:1/token" }}})
 	if err := b.rp.Reach(t.Context()); err != nil {
 		t.Errorf("Reach: %v, want the answer to count", err)
+	}
+	if !b.rp.Answers() {
+		t.Error("it answers, and is said not to")
 	}
 	if _, err := b.renew(s); err != nil {
 		t.Errorf("Renew: %v, want the old endpoint to serve", err)
