@@ -53,9 +53,10 @@ type Problem struct {
 	Status    int    `json:"status"`
 	Code      string `json:"code"`
 	LoginURL  string `json:"login_url,omitempty"` // where signing in helps
-	Reference string `json:"reference"`           // also in the log
+	Reference string `json:"reference"`           // also in the log, at whatever level
 
-	retryAfter int // seconds; 0: not told
+	logged     bool // the reference stands in the log as it is kept here
+	retryAfter int  // seconds; 0: not told
 	allow      []string
 }
 
@@ -172,7 +173,8 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 			p.LoginURL += "?return_to=" + url.QueryEscape(told.returnTo)
 		}
 	}
-	s.logProblem(r, p, err)
+	s.Count.Refused(p.Code)
+	p.logged = s.logProblem(r, p, err)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if p.retryAfter > 0 {
@@ -196,35 +198,58 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-func (s *Server) logProblem(r *http.Request, p Problem, err error) {
+// logProblem writes the line for p, and reports whether the log takes such a line:
+// those about what happens all the time are for debugging only.
+func (s *Server) logProblem(r *http.Request, p Problem, err error) bool {
 	attrs := []slog.Attr{
 		slog.String("code", p.Code), slog.Int("status", p.Status), slog.String("reference", p.Reference),
 		slog.String("method", limit(r.Method)), slog.String("path", limit(r.URL.Path)),
 		slog.String("client", s.ClientIP(r)), slog.String("error", err.Error()),
 	}
+	level := s.levelOf(p, err)
+	if level == slog.LevelDebug {
+		s.log.LogAttrs(r.Context(), level, "request refused", attrs...)
+		return s.log.Enabled(r.Context(), level)
+	}
 	var told audited
 	var over *overrun
 	switch {
 	case errors.As(err, &over):
-		// A flood must not become one in the log.
-		if over.tell == 0 {
-			s.log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", attrs...)
-			return
-		}
 		attrs = append(attrs, slog.Int("times", over.tell))
 		if r.Header.Get("X-Forwarded-For") != "" && s.Client(r) == peer(r) {
 			attrs = append(attrs, slog.String("hint", "this client speaks for others: if it is your proxy, name it in trusted_proxies"))
 		}
 		session.Audit(r.Context(), s.log, session.EventRefused, attrs...)
-	case p.Status >= 500:
-		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", attrs...)
-	case p.Status == http.StatusUnauthorized, p.Status == http.StatusNotFound:
-		s.log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", attrs...)
+	case level == slog.LevelError:
+		s.log.LogAttrs(r.Context(), level, "request failed", attrs...)
 	case errors.As(err, &told):
-		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request refused", attrs...)
+		s.log.LogAttrs(r.Context(), level, "request refused", attrs...)
 	default:
 		session.Audit(r.Context(), s.log, session.EventRefused, attrs...)
 	}
+	return s.log.Enabled(r.Context(), level)
+}
+
+// levelOf is the level of p's line. A flood must not become one in the log, nor
+// an outage: its refusals are told of together, see [Server.Run].
+func (s *Server) levelOf(p Problem, err error) slog.Level {
+	var told audited
+	var over *overrun
+	provider, held := session.HeldBack(err)
+	switch {
+	case errors.As(err, &over) && over.tell == 0, p.Status == http.StatusUnauthorized, p.Status == http.StatusNotFound:
+		return slog.LevelDebug
+	case held:
+		if n, ok := s.untold.held[provider]; ok {
+			n.Add(1)
+		}
+		return slog.LevelDebug
+	case p.Status >= 500:
+		return slog.LevelError
+	case errors.As(err, &told):
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
 }
 
 // limit keeps what a client chose short in the log (N4).

@@ -63,25 +63,29 @@ func newCounters[K comparable, V any]() *lru.Cache[K, V] {
 // allowance counts one kind of event for each client. It is safe for concurrent
 // use; nil allows everything.
 type allowance[K comparable] struct {
-	name      string // in limits.rates
+	limit     string // in limits.rates
 	perMinute int
 	counters  *lru.Cache[K, *counter]
 	now       func() time.Time
+
+	mu     sync.Mutex
+	untold int // refusals of all clients that the log has not heard of; guarded by mu
+	round  int // how often they were collected; guarded by mu
 }
 
 func newAllowance[K comparable](name string, perMinute int, now func() time.Time) *allowance[K] {
 	if perMinute <= 0 {
 		return nil
 	}
-	return &allowance[K]{name, perMinute, newCounters[K, *counter](), now}
+	return &allowance[K]{limit: name, perMinute: perMinute, counters: newCounters[K, *counter](), now: now}
 }
 
 // counter is what is left to one client, and what the log was told of it.
 type counter struct {
 	*rate.Limiter
-	mu     sync.Mutex
-	untold int       // refusals that the log has not heard of; guarded by mu
-	told   time.Time // when it last heard of one; guarded by mu
+	untold int       // refusals in this round that the log has not heard of; guarded by the allowance's mu
+	round  int       // of untold; guarded by the allowance's mu
+	told   time.Time // when the log last heard of one; guarded by the allowance's mu
 }
 
 // take uses up one of k's events. The error is an *overrun if none is left.
@@ -129,14 +133,41 @@ func (a *allowance[K]) counter(k K) *counter {
 func (a *allowance[K]) refuse(c *counter) error {
 	now := a.now()
 	missing := max(0, 1-c.TokensAt(now))
-	over := &overrun{limit: a.name, wait: time.Duration(missing * float64(time.Minute) / float64(a.perMinute))}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	over := &overrun{limit: a.limit, wait: time.Duration(missing * float64(time.Minute) / float64(a.perMinute))}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c.round != a.round {
+		c.untold, c.round = 0, a.round // the log has heard of them, with all others
+	}
 	c.untold++
+	a.untold++
 	if now.Sub(c.told) >= tellEvery {
+		a.untold -= c.untold
 		over.tell, c.untold, c.told = c.untold, 0, now
 	}
 	return over
+}
+
+// name is the limit's name in limits.rates; empty if there is none.
+func (a *allowance[K]) name() string {
+	if a == nil {
+		return ""
+	}
+	return a.limit
+}
+
+// collect returns how many refusals the log has not heard of, whoever the clients
+// were: now it does.
+func (a *allowance[K]) collect() int {
+	if a == nil {
+		return 0
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := a.untold
+	a.untold = 0
+	a.round++
+	return n
 }
 
 // overrun is the error of a request that is beyond its client's allowance.

@@ -75,6 +75,20 @@ func TestRefusalsAreToldTogether(t *testing.T) {
 	if n := told(); n != 100 {
 		t.Errorf("after a minute it tells of %d, want 100", n)
 	}
+	// What was told for all together is not told again for one.
+	for range 7 {
+		told()
+	}
+	if n := a.collect(); n != 7 {
+		t.Errorf("together they are %d, want the 7 that were not told", n)
+	}
+	now = now.Add(time.Minute)
+	if n := told(); n != 1 {
+		t.Errorf("after that it tells of %d, want 1", n)
+	}
+	if n := a.collect(); n != 0 {
+		t.Errorf("together there are %d left, want none", n)
+	}
 }
 
 // Many clients at once get what there is, and no more.

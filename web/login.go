@@ -265,6 +265,7 @@ func (s *Server) signInRefused(r *http.Request, p pending, err error) error {
 	case reason == "internal" && errors.As(err, &own):
 		reason = own.Code
 	}
+	s.Count.SignInRefused(reason)
 	reference := newReference()
 	session.Audit(r.Context(), s.log, session.EventSignInRefused, slog.String("reference", reference),
 		slog.String("reason", reason), slog.String("provider", p.request.Provider), slog.String("client", s.ClientIP(r)))

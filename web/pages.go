@@ -51,6 +51,9 @@ func (s *Server) hopPage(w http.ResponseWriter, local string) {
 // errorPage answers a navigation with p.
 func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, p Problem) {
 	data := page{Title: p.Title, Code: p.Code, Reference: p.Reference, Link: "/", LinkText: "Go to the start page"}
+	if !p.logged {
+		data.Reference = "" // whoever is told it would look in vain
+	}
 	again := !s.owns(r.URL.Path) || r.URL.Path == s.base+"/login"
 	switch {
 	case p.Code == errHost.Code:

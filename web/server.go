@@ -30,7 +30,7 @@ type Provider struct {
 }
 
 // Config is what a Server is made from. All of it is required but SPA, CSP,
-// Client, Rates and Now.
+// Client, Rates, Count and Now.
 type Config struct {
 	PublicURL *url.URL // the origin browsers use: scheme and host, nothing else
 	BasePath  string   // of our endpoints, without a slash at its end
@@ -50,6 +50,7 @@ type Config struct {
 
 	Client func(*http.Request) netip.Addr // nil: the peer's address
 	Rates  Rates                          // zero: no limits
+	Count  Counter                        // nil: nobody counts
 	Log    *slog.Logger
 	Now    func() time.Time // nil: time.Now
 }
@@ -73,6 +74,7 @@ type Server struct {
 	secure  bool
 	cookies *cookies
 	limits  allowances
+	untold  *untold
 	echo    *echo.Echo
 	files   *files
 	log     *slog.Logger
@@ -91,7 +93,10 @@ func New(c Config) *Server {
 		Config: c, base: c.BasePath, secure: secure, log: c.Log,
 		origin: c.PublicURL.Scheme + "://" + canonicalHost(c.PublicURL.Host, secure),
 		host:   canonicalHost(c.PublicURL.Host, secure), cookies: newCookies(c.Cookie, c.Keys, secure),
-		limits: newAllowances(c.Rates, c.Now),
+		limits: newAllowances(c.Rates, c.Now), untold: newUntold(c.Providers),
+	}
+	if c.Count == nil {
+		s.Count = noCount{}
 	}
 	if c.SPA != nil {
 		s.files = &files{fs: c.SPA}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,13 +22,15 @@ const scrapeTimeout = 2 * time.Second
 
 // metrics counts for GET /metrics. Its labels are providers of the
 // configuration and words from the source: nothing of a user, a session or a
-// request (N8). It implements [session.Metrics].
+// request (N8). It implements [session.Metrics] and [web.Counter].
 type metrics struct {
 	registry  *prometheus.Registry
 	providers []string
 
 	renewals, rotations, reuse, begun, ended *prometheus.CounterVec
 	renewalSeconds                           *prometheus.HistogramVec
+	refusals, signInsRefused                 *prometheus.CounterVec
+	codes, reasons                           vocabulary // of the labels of those two
 	breaker                                  *prometheus.GaugeVec
 	keysValid                                prometheus.Gauge
 
@@ -60,6 +63,10 @@ func newMetrics(providers []string) *metrics {
 	m.begun = counter("sessions_begun_total", "Sign-ins that became sessions.", "provider")
 	m.ended = counter("sessions_ended_total",
 		"Ended sessions by reason. ticket_replayed is a stolen ticket: look for the audit events session_ended.", "provider", "reason")
+	m.refusals = counter("refusals_total",
+		"Requests that were refused or failed, by problem code. cross_site, ambiguous_path: somebody is trying. too_many_requests: limits.rates.", "code")
+	m.signInsRefused = counter("sign_ins_refused_total",
+		"Sign-ins that came back and gave no session, by the reasons of sign_in_refused. client_refused: nobody can sign in.", "reason")
 	m.renewalSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: "cloakroom", Name: "renewal_seconds",
 		Help:    "How long calls to the token endpoint took. Near token_timeout, users wait and renewals are lost.",
@@ -105,6 +112,10 @@ func (m *metrics) gauges() {
 
 // zero makes the series of every provider.
 func (m *metrics) zero() {
+	for _, code := range []string{"cross_site", "client_refused", "unavailable", "internal", "too_many_requests"} {
+		m.refusals.WithLabelValues(m.codes.word(code))
+	}
+	m.signInsRefused.WithLabelValues(m.reasons.word("client_refused"))
 	for _, p := range m.providers {
 		for _, outcome := range []string{session.OutcomeRenewed, session.OutcomeRefused, session.OutcomeIdentity, session.OutcomeUnknown, session.OutcomeUnavailable} {
 			m.renewals.WithLabelValues(p, outcome)
@@ -147,6 +158,41 @@ func (m *metrics) provider(name string) string {
 		return name
 	}
 	return elsewhere
+}
+
+// vocabulary bounds the values of one label. They are words of the source, a few
+// dozen; should that ever be wrong, a scrape does not grow with it.
+type vocabulary struct {
+	mu    sync.Mutex
+	known map[string]bool // guarded by mu
+}
+
+// mostWords bounds a vocabulary.
+const mostWords = 100
+
+// word returns w, or "other" if there are too many already.
+func (v *vocabulary) word(w string) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.known[w] {
+		return w
+	}
+	if len(v.known) >= mostWords {
+		return "other"
+	}
+	if v.known == nil {
+		v.known = map[string]bool{}
+	}
+	v.known[w] = true
+	return w
+}
+
+// Refused implements web.Counter.
+func (m *metrics) Refused(code string) { m.refusals.WithLabelValues(m.codes.word(code)).Inc() }
+
+// SignInRefused implements web.Counter.
+func (m *metrics) SignInRefused(reason string) {
+	m.signInsRefused.WithLabelValues(m.reasons.word(reason)).Inc()
 }
 
 // Renewal implements session.Metrics.

@@ -40,6 +40,8 @@ func TestMetrics(t *testing.T) {
 		u.send("POST", "/bff/logout")
 	}
 	u.signIn()
+	u.send("GET", "/bff/callback?state=x&code=y")
+	u.send("GET", "/nothing.js")
 	for tick := time.Tick(50 * time.Millisecond); !strings.Contains(p.stderr.String(), `"tokens_renewed"`); <-tick {
 		if status, body := u.send("GET", "/api/whoami"); status != http.StatusOK {
 			t.Fatalf("a call = %d %s", status, body)
@@ -56,6 +58,10 @@ func TestMetrics(t *testing.T) {
 		`cloakroom_refresh_rotations_total{provider="main",rotated="true"} 1`,
 		`cloakroom_refresh_reuse_total{honoured="false",provider="main"} 0`,
 		`cloakroom_breaker_open{provider="main"} 0`,
+		`cloakroom_refusals_total{code="login_expired"} 1`,
+		`cloakroom_refusals_total{code="cross_site"} 0`,
+		`cloakroom_sign_ins_refused_total{reason="login_expired"} 1`,
+		`cloakroom_sign_ins_refused_total{reason="client_refused"} 0`,
 		`cloakroom_revocations_pending 0`,
 		`cloakroom_revocations_oldest_seconds 0`,
 		`cloakroom_store_ready 1`,
@@ -68,8 +74,8 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("the scrape has no %s", want)
 		}
 	}
-	if added := slices.DeleteFunc(series(after), func(name string) bool { return slices.Contains(series(before), name) }); len(added) > 1 {
-		t.Errorf("series that were not there at the start: %v, want one for the reason logout", added)
+	if added := slices.DeleteFunc(series(after), func(name string) bool { return slices.Contains(series(before), name) }); len(added) > 4 {
+		t.Errorf("series that were not there at the start: %v, want one for the reason logout, and three for refusals", added)
 	}
 	for _, secret := range s.provider.Secrets() {
 		if strings.Contains(after, secret.Value) {

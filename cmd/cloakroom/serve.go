@@ -116,6 +116,7 @@ func (a *app) serveOn(ctx context.Context, l listeners) error {
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { a.manager.Run(upkeep) })
+	running.Go(func() { a.web.Run(upkeep) })
 	running.Go(func() {
 		tick := time.NewTicker(lookEvery)
 		defer tick.Stop()

@@ -1,0 +1,110 @@
+package web_test
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom/cloakroom/internal/demo"
+	"github.com/cloakroom/cloakroom/web"
+)
+
+// tally is a Counter.
+type tally struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *tally) add(word string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n[word]++
+}
+
+func (c *tally) Refused(code string)         { c.add(code) }
+func (c *tally) SignInRefused(reason string) { c.add("sign-in: " + reason) }
+
+// stopped runs s to the end at once: what is untold is told.
+func stopped(s *stand) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.server.Run(ctx)
+}
+
+// N3: the log hears how many a flood was though nothing comes after it; the
+// counts have every one.
+func TestFloodIsToldToItsEnd(t *testing.T) {
+	count := &tally{n: map[string]int{}}
+	o := limited(web.Rates{SignIns: 1}, options{})
+	edit := o.web
+	o.web = func(c *web.Config) { edit(c); c.Count = count }
+	s := newStand(t, o)
+	for range 31 {
+		s.browser(t).navigate(ourOrigin, "/bff/login", at("192.0.2.7")...)
+	}
+	s.browser(t).navigate(crossSite, "/bff/callback?state=x")
+	stopped(s)
+	stopped(s)
+	if n := s.events("request_refused", `"error":"limits.rates.sign_ins","times":29`); n != 1 {
+		t.Errorf("%d events tell of the 29 that had no line, want 1", n)
+	}
+	if n := s.events("request_refused", `"times":`); n != 2 {
+		t.Errorf("%d events of the flood, want the first refusal's and one for all others", n)
+	}
+	want := map[string]int{"too_many_requests": 30, "login_expired": 1, "sign-in: login_expired": 1}
+	if !maps.Equal(count.n, want) {
+		t.Errorf("counted %v, want %v", count.n, want)
+	}
+}
+
+// K3, N3: calls that are refused without an attempt in an outage are told of
+// together, not each as an error.
+func TestOutageInTheLog(t *testing.T) {
+	s := newStand(t, options{})
+	b := s.signedIn(t, "alice")
+	down := demo.Fault{Reply: demo.JSONReply(503, "")}
+	s.providers[0].SetFaults(demo.Faults{Refresh: down, Discovery: down})
+	s.sleep(6 * time.Minute)
+	for range 20 {
+		b.fetch("GET", "/api/whoami").problem(http.StatusServiceUnavailable, "unavailable")
+	}
+	stopped(s)
+	log := s.log.String()
+	if n := strings.Count(log, `"level":"ERROR"`); n > 5 {
+		t.Errorf("%d errors for one session and 20 calls, want those of its attempts", n)
+	}
+	if m := regexp.MustCompile(`"level":"WARN","msg":"calls were refused[^"]*","provider":"main","times":(\d+)}`).FindStringSubmatch(log); m == nil || len(m[1]) < 2 {
+		t.Errorf("no line tells how many were refused: %v", m)
+	}
+	if strings.Contains(log, "unavailable: session: unavailable") {
+		t.Error("an error says twice what it is")
+	}
+}
+
+// A page shows a reference only if the log has it.
+func TestPageReference(t *testing.T) {
+	s := newStand(t, options{web: func(c *web.Config) {
+		c.Log = slog.New(levelled{c.Log.Handler()})
+	}})
+	for path, shown := range map[string]bool{"/x.js": false, "/bff/login?max_age=x": true} {
+		a := s.browser(t).navigate(ourOrigin, path)
+		if got := strings.Contains(a.body, ", reference "); got != shown {
+			t.Errorf("%s: shows a reference = %v, want %v:\n%s", path, got, shown, a.body)
+		}
+	}
+	a := s.browser(t).fetch("GET", "/x.js")
+	if reference, _ := a.json()["reference"].(string); len(reference) != 12 {
+		t.Errorf("the problem has the reference %q", reference)
+	}
+}
+
+// levelled is a handler at the level info, as usual.
+type levelled struct{ slog.Handler }
+
+func (levelled) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
