@@ -60,7 +60,10 @@ func (s *Session) From(c UserContext) error {
 	case net:
 		changed = "network"
 	}
-	attrs := []slog.Attr{slog.String("changed", changed), slog.String("from", now.network), slog.String("before", s.origin.network)}
+	attrs := []slog.Attr{
+		slog.String("changed", changed), slog.String("from", now.network), slog.String("before", s.origin.network),
+		slog.String("user_agent", now.agent), slog.String("user_agent_before", s.origin.agent),
+	}
 	if changed != "" && s.m.bind == BindStrict {
 		s.m.end(s, ReasonContext, attrs...)
 		return ErrNotFound

@@ -66,7 +66,10 @@ func TestUserContext(t *testing.T) {
 					want(t, "revoked", len(r.provider.revocations()) == 1, ends)
 					want(t, "event", len(r.log.events(session.EventContext)) == 1, bind == session.BindLog && tt.changed != "")
 					said := strings.Contains(r.log.String(), `"changed":"`+tt.changed+`"`)
-					want(t, "which", said, tt.changed != "" && (bind == session.BindLog || bind == session.BindStrict))
+					told := bind == session.BindLog || bind == session.BindStrict
+					agents := strings.Contains(r.log.String(), `"user_agent":"b","user_agent_before":"a"`)
+					want(t, "both user agents", agents, told && tt.now.UserAgent == "b")
+					want(t, "which", said, tt.changed != "" && told)
 				})
 			})
 		}
