@@ -45,6 +45,36 @@ func hintStore(err error) error {
 	return err
 }
 
+// hintSource adds to an error about a file that somebody named what may be wrong
+// with the name.
+func hintSource(file string, err error) error {
+	var h hinted
+	switch {
+	case err == nil || errors.As(err, &h):
+	case (errors.Is(err, bolt.ErrDamaged) || errors.Is(err, bolt.ErrVersion)) && !storeLike(file):
+		return hinted{fmt.Errorf("%s is no store, nor a backup of one, or its beginning is destroyed", file), "name a file that cloakroom store backup wrote"}
+	case errors.Is(err, fs.ErrNotExist):
+		return hinted{err, "is the path right?"}
+	}
+	return err
+}
+
+// storeLike reports whether file begins as a store does: bbolt's magic number
+// follows the header of the first page, in the machine's order of bytes.
+func storeLike(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return true // nobody can tell
+	}
+	defer func() { _ = f.Close() }()
+	var b [20]byte
+	if _, err := f.ReadAt(b[:], 0); err != nil {
+		return false
+	}
+	magic := string(b[16:])
+	return magic == "\xED\xDA\x0C\xED" || magic == "\xED\x0C\xDA\xED"
+}
+
 // storePath returns where the configuration says that the store is.
 func (c configFlag) storePath(env *environment) (string, error) {
 	cfg, err := loadLocal(c.Config, env.getenv, "store")
@@ -66,6 +96,7 @@ func (c *storeCheckCmd) Run(env *environment) error {
 	var err error
 	if isBackup {
 		report, err = bolt.Check(path)
+		err = hintSource(path, err)
 	} else {
 		path, report, err = c.store(env)
 	}
@@ -74,7 +105,7 @@ func (c *storeCheckCmd) Run(env *environment) error {
 	}
 	env.say("%s: ok", path)
 	env.say("  %s", contents(report))
-	env.say("  %s, of which %s are unused", mebibytes(report.Size), mebibytes(report.FreeBytes))
+	env.say("  %s, of which %s are unused", binary(report.Size), binary(report.FreeBytes))
 	if report.Debris > 0 {
 		env.say("  %d entries that lead nowhere; they do no harm, and most go as time passes", report.Debris)
 	}
@@ -119,7 +150,13 @@ func contents(r bolt.Report) string {
 	}, ", ")
 }
 
-func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+// binary writes a number of bytes for people.
+func binary(n int64) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
 
 type storeCompactCmd struct{ configFlag }
 
@@ -133,7 +170,7 @@ func (c *storeCompactCmd) Run(env *environment) error {
 	if err != nil {
 		return hintStore(err)
 	}
-	env.say("%s: %s before, %s now; nothing deleted is left in it", path, mebibytes(done.Before), mebibytes(done.After))
+	env.say("%s: %s before, %s now; nothing deleted is left in it", path, binary(done.Before), binary(done.After))
 	return nil
 }
 
@@ -148,6 +185,10 @@ func (c *storeBackupCmd) Run(env *environment) error {
 	cfg, err := loadLocal(c.Config, env.getenv, localKeys...)
 	if err != nil {
 		return err
+	}
+	folder := filepath.Dir(c.File)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return hinted{fmt.Errorf("the folder %s does not exist", folder), "make it with: mkdir -p -m 700 " + folder}
 	}
 	var report bolt.Report
 	err = newAdminClient(cfg).backup(env.ctx, c.File, func(file string) (err error) {
@@ -176,8 +217,14 @@ func (c *storeRestoreCmd) Run(env *environment) error {
 		return err
 	}
 	done, err := bolt.Restore(c.File, path)
+	if errors.Is(err, bolt.ErrExists) { // what the last one kept; but is there anything to restore?
+		aside := err
+		if _, err = bolt.Check(c.File); err == nil {
+			return hinted{aside, "it is what the last restore replaced, and nothing is ever overwritten: move it away first"}
+		}
+	}
 	if err != nil {
-		return hintStore(err)
+		return hintStore(hintSource(c.File, err))
 	}
 	env.say("%s: restored from %s", path, c.File)
 	if done.Aside != "" {

@@ -44,6 +44,9 @@ func TestStore(t *testing.T) {
 	p.stop()
 	p.wait()
 
+	write(t, s.dir, "running.db.mark", "not a store\n")
+	s.storeCommand(1, "the folder not/there does not exist\nhint: make it with: mkdir -p -m 700 not/there", "backup", "not/there/b.db")
+	s.storeCommand(0, " KiB, of which ", "check", "running.db")
 	s.storeCommand(0, "stopped.db: 2 sessions", "backup", "stopped.db")
 	s.storeCommand(1, "already", "backup", "stopped.db")
 	s.storeCommand(0, "data/sessions.db: ok\n  2 sessions, 0 ended sessions, 0 waiting revocations, 2 used marks", "check")
@@ -60,7 +63,9 @@ func TestStore(t *testing.T) {
 	s.storeCommand(0, "2 sessions were left out: their refresh tokens may have been used since", "restore", "running.db")
 	s.storeCommand(0, "  0 sessions, 0 ended sessions, 0 waiting revocations, 2 used marks", "check")
 	s.storeCommand(0, "  2 sessions", "check", "data/sessions.db.before-restore")
-	s.storeCommand(1, "sessions.db.before-restore", "restore", "running.db")
+	s.storeCommand(1, "move it away first", "restore", "running.db")
+	s.storeCommand(1, "none.db: no such file or directory\nhint: is the path right?\n", "restore", "none.db")
+	s.storeCommand(1, "running.db.mark is no store", "restore", "running.db.mark")
 	p = s.serve()
 	for _, u := range []*user{first, second} {
 		if got := u.name(); got != "" {
@@ -90,7 +95,8 @@ func TestStoreDamaged(t *testing.T) {
 	write(t, dir, "config.yaml", minimal+"admin: {listen: '127.0.0.1:1'}\n")
 	garbage := strings.Repeat("garbage ", 10_000)
 	write(t, dir, "data/sessions.db", garbage)
-	write(t, dir, "garbage", garbage)
+	begun := garbage[:16] + "\xED\xDA\x0C\xED" + garbage[20:]
+	write(t, dir, "damaged", begun)
 	for _, tt := range []struct {
 		args []string
 		file string
@@ -98,8 +104,8 @@ func TestStoreDamaged(t *testing.T) {
 		{[]string{"check"}, "data/sessions.db"},
 		{[]string{"compact"}, "data/sessions.db"},
 		{[]string{"backup", "copy.db"}, "data/sessions.db"},
-		{[]string{"check", "garbage"}, "garbage"},
-		{[]string{"restore", "garbage"}, "garbage"},
+		{[]string{"check", "damaged"}, "damaged"},
+		{[]string{"restore", "damaged"}, "damaged"},
 	} {
 		r := cloakroom(t, dir, append([]string{"store"}, tt.args...)...)
 		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, tt.file) || !strings.Contains(r.stderr, "damaged") || !strings.Contains(r.stderr, "hint: nothing repairs it") {
@@ -113,5 +119,28 @@ func TestStoreDamaged(t *testing.T) {
 	more, _ := filepath.Glob(filepath.Join(dir, "data/*"))
 	if len(left) > 0 || len(more) != 1 {
 		t.Errorf("left behind: %v, %v", left, more)
+	}
+}
+
+// A file that is no store at all is called that: nobody is led to restore one in
+// its place.
+func TestStoreOfSomethingElse(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "config.yaml", minimal+"admin: {listen: '127.0.0.1:1'}\n")
+	for name, content := range map[string]string{"empty": "", "short": "hello\n", "long": strings.Repeat("garbage ", 10_000)} {
+		write(t, dir, name, content)
+		for _, command := range []string{"check", "restore"} {
+			r := cloakroom(t, dir, "store", command, name)
+			if r.code != 1 || !strings.Contains(r.stderr, name+" is no store, nor a backup of one") || strings.Contains(r.stderr, "damaged") {
+				t.Errorf("store %s %s = exit %d, %q, want exit 1 and that it is none", command, name, r.code, r.stderr)
+			}
+		}
+	}
+	r := cloakroom(t, dir, "store", "check", "none")
+	if r.code != 1 || !strings.HasSuffix(r.stderr, "hint: is the path right?\n") {
+		t.Errorf("store check none = exit %d, %q, want a question for the path", r.code, r.stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
+		t.Error("a folder was made")
 	}
 }
