@@ -45,7 +45,7 @@ func (c *checkCmd) Run(env *environment) error {
 	env.say("  %s", summary(cfg))
 	for i, p := range cfg.Providers {
 		ours := origin(cfg)
-		env.say("  register at %s: redirect URI %s, post-logout redirect URI %s, back-channel logout URI %s, front-channel logout URI %s",
+		env.say("  register at %s: redirect URI %s, post-logout redirect URI %s, back-channel logout URI %s (or, only if it knows no back-channel, front-channel logout URI %s)",
 			p.Name, ours+callbackPath(cfg, i), ours+logoutPath(cfg),
 			ours+cfg.BasePath+"/backchannel-logout/"+p.Name, ours+cfg.BasePath+"/frontchannel-logout/"+p.Name)
 		env.say("  %s: refresh_reuse %s: %s", p.Name, p.RefreshReuse.Mode, secondUse(p.RefreshReuse))

@@ -70,7 +70,7 @@ func TestCheckIsContent(t *testing.T) {
 	}
 	want := "config.yaml: ok\n  https://app.example.com on 127.0.0.1:8080; 1 provider (main); 1 route; files from dist\n" +
 		"  register at main: redirect URI https://app.example.com/bff/callback, post-logout redirect URI https://app.example.com/bff/logout/callback," +
-		" back-channel logout URI https://app.example.com/bff/backchannel-logout/main, front-channel logout URI https://app.example.com/bff/frontchannel-logout/main\n" +
+		" back-channel logout URI https://app.example.com/bff/backchannel-logout/main (or, only if it knows no back-channel, front-channel logout URI https://app.example.com/bff/frontchannel-logout/main)\n" +
 		"  main: refresh_reuse none: a refresh token is never sent twice, unless the access token has run out and the first use had no known end\n"
 	if r.stdout != want {
 		t.Errorf("check said %q, want %q", r.stdout, want)

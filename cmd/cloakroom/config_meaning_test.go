@@ -15,9 +15,9 @@ routes: there is neither a route nor spa.dir: nothing would be served`},
 		{name: "a port that is too high", new: "listen: 127.0.0.1:65536\n",
 			want: `10:1: listen: must be host:port, such as 127.0.0.1:8080 or :8080`},
 		{name: "admin for everybody", new: "admin: {listen: 0.0.0.0:9090}\n",
-			want: `10:9: admin.listen: must be a loopback address, such as 127.0.0.1:9090: this listener asks for no credentials`}, // G18
+			want: `10:9: admin.listen: must be a loopback address, such as 127.0.0.1:9090: it speaks plain HTTP, and health and metrics ask for no token`}, // G18
 		{name: "admin on every address", new: "admin: {listen: :9090}\n",
-			want: `10:9: admin.listen: must be a loopback address, such as 127.0.0.1:9090: this listener asks for no credentials`},
+			want: `10:9: admin.listen: must be a loopback address, such as 127.0.0.1:9090: it speaks plain HTTP, and health and metrics ask for no token`},
 		{name: "admin where browsers are", new: "admin: {listen: 127.0.0.1:8080}\n",
 			want: `10:9: admin.listen: is the same as listen; take another port`},
 		{name: "half a certificate", new: "tls: {cert_file: a.pem}\n",

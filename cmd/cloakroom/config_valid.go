@@ -53,7 +53,7 @@ func (v validator) addresses() {
 		case err != nil:
 			v.errorf("admin.listen", "must be host:port, such as 127.0.0.1:9090")
 		case !loopback(host):
-			v.errorf("admin.listen", "must be a loopback address, such as 127.0.0.1:9090: this listener asks for no credentials")
+			v.errorf("admin.listen", "must be a loopback address, such as 127.0.0.1:9090: it speaks plain HTTP, and health and metrics ask for no token")
 		case cfg.Admin.Listen == cfg.Listen && !strings.HasSuffix(cfg.Listen, ":0"):
 			v.errorf("admin.listen", "is the same as listen; take another port")
 		}
