@@ -114,9 +114,9 @@ func TestCheckTellsOfProviders(t *testing.T) {
 			"\n  main: " + tt.want + "\n",
 			"\n  other: refresh_reuse none: ",
 			"\n  register at main: redirect URI https://app.example.com/bff/callback, post-logout redirect URI https://app.example.com/bff/logout/callback," +
-				" back-channel logout URI https://app.example.com/bff/backchannel-logout/main, front-channel logout URI https://app.example.com/bff/frontchannel-logout/main\n",
+				" back-channel logout URI https://app.example.com/bff/backchannel-logout/main (or, only if it knows no back-channel, front-channel logout URI https://app.example.com/bff/frontchannel-logout/main)\n",
 			"\n  register at other: redirect URI https://app.example.com/bff/callback/other, ",
-			" back-channel logout URI https://app.example.com/bff/backchannel-logout/other, front-channel logout URI https://app.example.com/bff/frontchannel-logout/other\n",
+			" back-channel logout URI https://app.example.com/bff/backchannel-logout/other (or, only if it knows no back-channel, front-channel logout URI https://app.example.com/bff/frontchannel-logout/other)\n",
 		} {
 			if r.code != 0 || !strings.Contains(r.stdout, want) {
 				t.Errorf("check with %s = exit %d, %q, want %q in it", tt.reuse, r.code, r.stdout, want)
