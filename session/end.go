@@ -177,6 +177,7 @@ func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
 	if err := m.writeHeads(ctx, []*Session{s}); err != nil {
 		// It can't be written that the session is to end: then it ends now.
 		m.log.Error("a replaced session can't be marked; ending it at once", "session", s.key.Ref(), "error", err)
+		m.audit(EventEnded, s.key, s.who, slog.String("reason", ReasonReplaced))
 		m.end(s, ReasonReplaced)
 		return
 	}

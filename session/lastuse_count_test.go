@@ -95,6 +95,8 @@ func TestIntentOfUnknownEnd(t *testing.T) {
 		ends   string
 	}{
 		{"then all is well", func(*room) {}, nil, []string{"refresh-1"}, "[]"},
+		{"a restart, then all is well", func(r *room) { r.restart() }, nil, []string{"refresh-1"}, "[]"},
+		{"then no answer comes", func(*room) {}, lose, []string{"refresh-1", "refresh-1"}, "[own_crash own_crash]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

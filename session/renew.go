@@ -132,7 +132,8 @@ func (s *Session) again(in *intent, now time.Time) bool {
 // error is nil, ErrNotFound (the session is over) or an *Unavailable.
 func (s *Session) renew(ctx context.Context, useless bool) error {
 	v := s.content.Load()
-	attempt := s.attempt(v)
+	next := s.nextIntent(v)
+	attempt := next.Attempt
 	if attempt > s.uses() {
 		s.m.end(s, ReasonOwnCrash)
 		return ErrNotFound
@@ -153,12 +154,14 @@ func (s *Session) renew(ctx context.Context, useless bool) error {
 		return &Unavailable{RetryAfter: firstPause, Err: errors.New("the provider's grace was over before it was this renewal's turn")}
 	}
 	before, begun := v.Intent, v.content
-	begun.Intent = &intent{Attempt: attempt, Token: digest(v.Tokens.Refresh), Time: s.m.now()}
-	if before != nil && attempt > 1 {
-		begun.Intent.Time = before.Time // a grace window counts from the first use
+	begun.Intent = next
+	if attempt == 1 && s.unsure == nil { // it may have waited for its turn
+		next.Time = s.m.now()
 	}
 	if v, err = s.swap(ctx, v, begun); err != nil {
-		s.unsure = begun.Intent
+		if !errors.Is(err, ErrConflict) {
+			s.unsure = next
+		}
 		return s.swapFailed(ctx, err)
 	}
 	s.unsure = nil
@@ -190,16 +193,22 @@ func (s *Session) renew(ctx context.Context, useless bool) error {
 	return s.unsent(ctx, v, before, err)
 }
 
-// attempt says which use of its refresh token the next one of v is.
-func (s *Session) attempt(v *version) int {
-	in := v.Intent
-	switch {
-	case in == nil || in.Token != digest(v.Tokens.Refresh):
-		return 1
-	case s.unsure != nil && in.Attempt == s.unsure.Attempt && in.Token == s.unsure.Token && toMilli(in.Time) == toMilli(s.unsure.Time):
-		return in.Attempt // written after all, though the store did not say so; nothing was sent
+// nextIntent is the intent of the next use of v's refresh token. While the store
+// can't say whether the last one was written, that is the same one: nothing was
+// sent, so it costs no use, whichever of its writes came through.
+func (s *Session) nextIntent(v *version) *intent {
+	next := &intent{Attempt: 1, Token: digest(v.Tokens.Refresh), Time: s.m.now()}
+	in, last := v.Intent, s.unsure
+	if in != nil && in.Token == next.Token {
+		if last != nil && in.Attempt == last.Attempt && in.Token == last.Token && toMilli(in.Time) == toMilli(last.Time) {
+			return last
+		}
+		next.Attempt, next.Time = in.Attempt+1, in.Time // a grace window counts from the first use
 	}
-	return in.Attempt + 1
+	if last != nil && last.Attempt == next.Attempt && last.Token == next.Token {
+		return last
+	}
+	return next
 }
 
 // revokeObtained revokes what a renewal brought for a session that is over. Of

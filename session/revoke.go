@@ -115,6 +115,8 @@ func (m *Manager) revoke(k Key, who Identity, t Tokens) {
 	defer cancel()
 	if err := m.store.PutRevocation(ctx, *filed); err != nil {
 		m.log.Error("a revocation can't be written; trying it all the same", "session", k.Ref(), "error", err)
+		m.inHand.Add(-1) // it counts for nothing: nobody else would take it up
+		defer m.inHand.Add(1)
 	}
 	m.attempt(*filed)
 }

@@ -15,7 +15,7 @@ var table = []defence{
 	},
 	{
 		Name: "an intent precedes the call (R4, R5)", File: "session/renew.go",
-		Old: "	begun.Intent = &intent{Attempt: attempt, Token: digest(v.Tokens.Refresh), Time: s.m.now()}\n", New: "	begun.Intent = nil\n",
+		Old: "	begun.Intent = next\n", New: "	begun.Intent = nil\n",
 		Package: "./session", Test: "TestKilledInRenewal",
 	},
 	{
@@ -40,7 +40,7 @@ var table = []defence{
 	},
 	{
 		Name: "an intent precedes the call: kill -9", File: "session/renew.go",
-		Old: "	begun.Intent = &intent{Attempt: attempt, Token: digest(v.Tokens.Refresh), Time: s.m.now()}\n", New: "	begun.Intent = nil\n",
+		Old: "	begun.Intent = next\n", New: "	begun.Intent = nil\n",
 		Package: "./cmd/cloakroom", Test: "TestKillMatrix/family-kill",
 	},
 	{
