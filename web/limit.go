@@ -3,6 +3,7 @@ package web
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -68,6 +69,10 @@ type allowance[K comparable] struct {
 	counters  *lru.Cache[K, *counter]
 	now       func() time.Time
 
+	// lowUntil is until when some client may have nothing left, in ns. Outside of
+	// that a call looks at nothing that all calls share.
+	lowUntil atomic.Int64
+
 	mu     sync.Mutex
 	untold int // refusals of all clients that the log has not heard of; guarded by mu
 	round  int // how often they were collected; guarded by mu
@@ -102,7 +107,7 @@ func (a *allowance[K]) take(k K) error {
 // spent returns k's counter if nothing is left of it, else nil. It uses nothing
 // up, and takes no memory for a client that is not counted yet.
 func (a *allowance[K]) spent(k K) *counter {
-	if a == nil {
+	if a == nil || a.now().UnixNano() > a.lowUntil.Load() {
 		return nil
 	}
 	if c, ok := a.counters.Peek(k); ok && c.TokensAt(a.now()) < 1 {
@@ -113,8 +118,13 @@ func (a *allowance[K]) spent(k K) *counter {
 
 // count uses up one of k's events, if one is left.
 func (a *allowance[K]) count(k K) {
-	if a != nil {
-		a.counter(k).AllowN(a.now(), 1)
+	if a == nil {
+		return
+	}
+	c, now := a.counter(k), a.now()
+	c.AllowN(now, 1)
+	if c.TokensAt(now) < 1 { // for no longer than it takes to get one back
+		a.lowUntil.Store(now.Add(time.Minute / time.Duration(a.perMinute)).UnixNano())
 	}
 }
 
