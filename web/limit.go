@@ -98,7 +98,7 @@ func (a *allowance[K]) take(k K) error {
 	if a == nil {
 		return nil
 	}
-	if c := a.counter(k); !c.AllowN(a.now(), 1) {
+	if c := a.counter(k); !a.use(c) {
 		return a.refuse(c)
 	}
 	return nil
@@ -118,14 +118,19 @@ func (a *allowance[K]) spent(k K) *counter {
 
 // count uses up one of k's events, if one is left.
 func (a *allowance[K]) count(k K) {
-	if a == nil {
-		return
+	if a != nil {
+		a.use(a.counter(k))
 	}
-	c, now := a.counter(k), a.now()
-	c.AllowN(now, 1)
+}
+
+// use takes one event from c, and reports whether there was one.
+func (a *allowance[K]) use(c *counter) bool {
+	now := a.now()
+	granted := c.AllowN(now, 1)
 	if c.TokensAt(now) < 1 { // for no longer than it takes to get one back
 		a.lowUntil.Store(now.Add(time.Minute / time.Duration(a.perMinute)).UnixNano())
 	}
+	return granted
 }
 
 func (a *allowance[K]) counter(k K) *counter {
