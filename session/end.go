@@ -33,21 +33,40 @@ func (m *Manager) End(ctx context.Context, t Ticket, reason string) (Ended, erro
 	return ended, nil
 }
 
-// A burial is a session that is over in memory. While pending, its deletion
-// has yet to be written.
+// A burial is what is known of a session that is over. One in Manager.ended
+// never changes: another takes its place, see note.
 type burial struct {
 	at      time.Time
-	pending bool
-	revoke  *Revocation // to be filed with the deletion; may be nil
+	told    bool // an event says so
+	emptied bool // the tokens were dealt with, by somebody who had them at hand
 
-	// tombstone means that the store keeps the tokens until the ticket comes.
-	tombstone bool
+	// pending means that the deletion has yet to be written, with revoke, which may
+	// be nil.
+	pending bool
+	revoke  *Revocation
+}
+
+// note changes what is known of the end of a session, and from then on nobody
+// loads it again. If change reports false nothing is changed, and so does note.
+func (m *Manager) note(k Key, change func(b *burial) bool) bool {
+	for {
+		v, _ := m.ended.LoadOrStore(k, &burial{at: m.now()})
+		b := *v.(*burial)
+		if !change(&b) {
+			return false
+		}
+		b.at = m.now()
+		if m.ended.CompareAndSwap(k, v, &b) {
+			return true
+		}
+	}
 }
 
 // end ends s: in memory at once, then in the store, then at the provider. It
-// reports false if s was over already.
+// reports false if that was done already.
 func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
-	if !m.bury(s, reason == ReasonIdle) {
+	first, told := m.bury(s, reason == ReasonIdle)
+	if !first {
 		return false
 	}
 	if s.ends.Load() != 0 {
@@ -62,8 +81,13 @@ func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
 	if reason == ReasonOwnCrash {
 		attrs = append(attrs, slog.String("class", ClassOwnCrash))
 	}
-	m.audit(EventEnded, s.key, s.who, append(attrs, slog.String("reason", reason))...)
-	m.metrics.Ended(s.who.Provider, reason)
+	said := reason
+	if told {
+		said = ReasonLate
+	} else {
+		m.metrics.Ended(s.who.Provider, reason)
+	}
+	m.audit(EventEnded, s.key, s.who, append(attrs, slog.String("reason", said))...)
 	switch reason {
 	case ReasonRefused, ReasonOwnCrash, ReasonNoRenew:
 		// A refused or doubtful refresh token must not be sent again.
@@ -86,15 +110,24 @@ func (m *Manager) dropTokens(k Key, who Identity, t Tokens) {
 }
 
 // bury ends s in memory: nobody finds it there any more, nobody loads it
-// again, its streams close. It reports false if s was over already.
-func (m *Manager) bury(s *Session, idle bool) bool {
+// again, its streams close. first is true for one of those who do that: what is
+// left to do is his alone, though several Sessions of one ticket may be at hand for
+// a moment. told means that somebody without the tokens told of the end before.
+func (m *Manager) bury(s *Session, idle bool) (first, told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over.Load() {
-		return false
+		return false, true
 	}
 	s.over.Store(true)
-	m.ended.Store(s.key, &burial{at: m.now()}) // before it leaves memory: see load
+	first = m.note(s.key, func(b *burial) bool { // before it leaves memory: see load
+		if b.emptied {
+			return false
+		}
+		told = b.told
+		b.emptied, b.told = true, true
+		return true
+	})
 	m.open.CompareAndDelete(s.key, s)
 	s.closeAll(idle)
 	// s may have left memory since the caller found it, and have been loaded again:
@@ -102,7 +135,7 @@ func (m *Manager) bury(s *Session, idle bool) bool {
 	if heir := m.oust(s.key); heir != nil {
 		s.content.Store(heir.content.Load())
 	}
-	return true
+	return first, told
 }
 
 // oust ends in memory, and says nothing of it, what is there under a key that is
@@ -128,17 +161,26 @@ func (s *Session) closeAll(idle bool) {
 	}
 }
 
-// shut makes s of no use to whoever holds it, if it is not over already.
-func (s *Session) shut() {
+// shut makes s of no use to whoever holds it. It reports false if that was done
+// already.
+func (s *Session) shut() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.over.Swap(true) {
-		s.closeAll(false)
+	if s.over.Swap(true) {
+		return false
 	}
+	s.closeAll(false)
+	return true
 }
 
-// forget drops s from memory because the store has it no more.
-func (m *Manager) forget(s *Session) { m.bury(s, false) }
+// forget drops s from memory because the store has it no more. Whoever took it
+// from there says so.
+func (m *Manager) forget(s *Session) {
+	m.note(s.key, func(*burial) bool { return false }) // before it leaves memory: see load
+	m.open.CompareAndDelete(s.key, s)
+	s.shut()
+	m.oust(s.key)
+}
 
 // remove deletes a buried session from the store, and files its revocation (I2).
 // If the store refuses, the session is over all the same for as long as this
@@ -152,7 +194,10 @@ func (m *Manager) remove(key Key, revoke *Revocation) {
 func (m *Manager) tryRemove(ctx context.Context, key Key, revoke *Revocation) (done bool) {
 	if err := m.store.Delete(ctx, key, revoke); err != nil {
 		m.log.Error("an ended session can't be deleted; trying again", "session", key.Ref(), "error", err)
-		m.ended.Store(key, &burial{at: m.now(), pending: true, revoke: revoke})
+		m.note(key, func(b *burial) bool {
+			b.pending, b.revoke = true, revoke
+			return true
+		})
 		return false
 	}
 	return true
@@ -187,11 +232,13 @@ func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
 // buryLate handles a ticket whose session ended while it was elsewhere: only
 // now can the tokens be opened, and so revoked.
 func (m *Manager) buryLate(key Key, t Ticket, r Record) {
-	mine := &burial{at: m.now()}
-	if old, loaded := m.ended.LoadOrStore(key, mine); loaded {
-		if !old.(*burial).tombstone || !m.ended.CompareAndSwap(key, old, mine) {
-			return
-		}
+	first := m.note(key, func(b *burial) bool {
+		before := b.emptied
+		b.emptied = true
+		return !before
+	})
+	if !first {
+		return
 	}
 	m.oust(key)
 	c, err := m.unsealContent(key, t, r)

@@ -206,18 +206,17 @@ func (m *Manager) sessionsOf(ctx context.Context, issuer, subject string) (keys 
 func (m *Manager) endBuried(k Key, who Identity, reason string) {
 	// Before memory is looked at: a load that read the live record and is not
 	// there yet finds this.
-	mine := &burial{at: m.now(), tombstone: true}
-	if _, was := m.ended.LoadOrStore(k, mine); was {
-		m.oust(k)
-		return // somebody else ended it, and says so
-	}
+	m.note(k, func(*burial) bool { return false })
 	if v, ok := m.open.Load(k); ok {
-		if m.end(v.(*Session), reason) {
-			return
-		}
-		if now, _ := m.ended.Load(k); now != any(mine) {
-			return
-		}
+		m.end(v.(*Session), reason)
+	}
+	first := m.note(k, func(b *burial) bool {
+		before := b.told
+		b.told = true
+		return !before
+	})
+	if !first {
+		return // somebody who had the tokens told of it
 	}
 	m.metrics.Ended(who.Provider, reason)
 	m.audit(EventEnded, k, who, slog.String("reason", reason))

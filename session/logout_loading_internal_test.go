@@ -19,7 +19,7 @@ func TestLoadedTooLate(t *testing.T) {
 	if _, err := m.Resume(context.Background(), ticket); err != nil {
 		t.Errorf("while nothing speaks against it: got %v", err)
 	}
-	m.ended.Store(s.key, &burial{at: now, tombstone: true})
+	m.ended.Store(s.key, &burial{at: now})
 	if _, err := m.Resume(context.Background(), ticket); !errors.Is(err, ErrNotFound) {
 		t.Errorf("after its end: got %v, want ErrNotFound", err)
 	}

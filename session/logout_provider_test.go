@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -269,40 +268,6 @@ func TestSignInDuringLogout(t *testing.T) {
 				})
 			})
 		}
-	}
-}
-
-// N3: however many end a session at once, one of them has done it, and there is
-// one event.
-func TestDoubleEnd(t *testing.T) {
-	for _, elsewhere := range []bool{false, true} {
-		t.Run(fmt.Sprintf("elsewhere: %v", elsewhere), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRoom(t)
-				for i := range 50 {
-					user := fmt.Sprintf("user-%d", i)
-					ticket := r.signIn(user, nil)
-					if elsewhere && i == 0 {
-						r.restart()
-					}
-					var all sync.WaitGroup
-					for range 3 {
-						all.Go(func() { _, _ = r.End(context.Background(), ticket, session.ReasonLogout) })
-						all.Go(func() { _ = r.EndByKey(context.Background(), ticket.Key(), session.ReasonOperator) })
-						all.Go(func() {
-							_, _ = r.Logout(context.Background(), session.Logout{Provider: "main", Subject: user, Reason: session.ReasonBackchannel})
-						})
-					}
-					all.Wait()
-					r.wantOver(ticket)
-				}
-				synctest.Wait()
-				if n := len(r.log.events(session.EventEnded)); n < 50 || n > 50 && !elsewhere || n > 51 {
-					t.Errorf("events: got %d, want one for each of 50", n)
-				}
-				want(t, "revoked", len(r.provider.revocations()), 50)
-			})
-		})
 	}
 }
 

@@ -112,7 +112,8 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 	}
 	m.open.Store(s.key, s)
 	if _, over := m.ended.Load(s.key); over { // a logout found it before this did
-		if m.bury(s, false) {
+		m.open.CompareAndDelete(s.key, s)
+		if s.shut() {
 			m.drop(s)
 		}
 		return Ticket{}, ErrSignedOut

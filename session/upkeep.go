@@ -217,7 +217,10 @@ func (m *Manager) deletePending(ctx context.Context) {
 		if !b.pending {
 			return true
 		}
-		m.ended.Store(k, &burial{at: m.now()})
+		m.note(k.(Key), func(b *burial) bool {
+			b.pending, b.revoke = false, nil
+			return true
+		})
 		if !tried {
 			tried = true
 			return m.tryRemove(ctx, k.(Key), b.revoke)
