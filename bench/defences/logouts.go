@@ -178,4 +178,15 @@ var logouts = []defence{
 		Old: "Burial{At: now, Until: now.Add(fenceFor)}", New: "Burial{At: now.Add(-time.Hour), Until: now}",
 		Package: "./web", Test: "TestBackchannelLogoutDuringSignIn",
 	},
+	{
+		Name: "of several Sessions of one ticket one is ended (N3)", File: "session/end.go",
+		Old: "\t\tif b.emptied {\n\t\t\treturn false\n\t\t}\n", New: "",
+		Package: "./session", Test: "TestEndIsDoneOnce",
+	},
+	{
+		Name: "a renewal that finds its session gone does not hide its end (N3)", File: "session/end.go",
+		Old:     "\tm.note(s.key, func(*burial) bool { return false }) // before it leaves memory: see load\n",
+		New:     "\tm.note(s.key, func(b *burial) bool { b.told = true; return true })\n",
+		Package: "./session", Test: "TestEndFoundByRenewal",
+	},
 }
