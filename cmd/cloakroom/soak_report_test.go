@@ -17,8 +17,8 @@ func (x *soak) report() {
 	t.Helper()
 	causes := x.causes()
 	x.rules()
-	if x.provider.renewals < 10 || len(x.kills) == 0 {
-		t.Errorf("%d renewals and %d kills: this proves nothing", x.provider.renewals, len(x.kills))
+	if n := x.renewed(); n < 10 || len(x.kills) == 0 {
+		t.Errorf("%d renewals and %d kills: this proves nothing", n, len(x.kills))
 	}
 	x.leaks()
 	table := x.table(causes)
@@ -82,6 +82,12 @@ provider, the API or the users; none is the program's own.
 }
 
 func (x *soak) table(causes map[string]int) string {
+	// Renewals in the background may still arrive.
+	p := x.provider
+	p.ledgerMu.Lock()
+	defer p.ledgerMu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var b strings.Builder
 	row := func(what string, figure any) { fmt.Fprintf(&b, "| %s | %v |\n", what, figure) }
 	rows := func(of map[string]int) {
@@ -99,12 +105,12 @@ func (x *soak) table(causes map[string]int) string {
 	row("– **neither right nor a clean problem**", fmt.Sprintf("**%d**", len(x.wrongs)))
 	row("sign-ins", x.count.signIns.Load())
 	row("sign-outs", x.count.signOuts.Load())
-	row("renewals", x.provider.renewals)
+	row("renewals", p.renewals)
 	row("ends of the process", len(x.downs))
 	rows(x.ends)
 	row("slowest start until it serves", x.slowestStart.Round(time.Millisecond))
-	row("faults of the provider", sum(x.provider.injected))
-	rows(x.provider.injected)
+	row("faults of the provider", sum(p.injected))
+	rows(p.injected)
 	row("sessions lost where it can't be avoided", causes[byFault]+causes[byKill]+causes[twice])
 	for _, c := range []string{byFault, byKill, twice} {
 		row("– "+c, causes[c])
@@ -114,9 +120,9 @@ func (x *soak) table(causes map[string]int) string {
 		row("longest time from such an answer to the kill", x.longestGap.Round(time.Millisecond))
 	}
 	row("**sessions lost outside of that**", fmt.Sprintf("**%d**", causes[avoided]))
-	row("calls so slow that their token expired on the way", x.provider.stale)
+	row("calls so slow that their token expired on the way", p.stale)
 	for _, kind := range []string{replayed, thirdUse, strayToken, wrongUser, expiredToken, unknownToken} {
-		row("**"+kind+"**", fmt.Sprintf("**%d**", x.provider.tally[kind]))
+		row("**"+kind+"**", fmt.Sprintf("**%d**", p.tally[kind]))
 	}
 	return b.String()
 }
