@@ -18,6 +18,7 @@ func TestProviderOutage(t *testing.T) {
 		kind string // of the fault; "" if nothing arrives
 	}{
 		{"nobody listens", (*soakIDP).vanish, (*soakIDP).reappear, ""},
+		{"nobody says a word", (*soakIDP).fallSilent, (*soakIDP).reappear, ""},
 		{"500", outage(outages[0]), healed, outages[0].name},
 		{"503 with Retry-After", outage(outages[1]), healed, outages[1].name},
 		{"429 with Retry-After", outage(outages[2]), healed, outages[2].name},
@@ -54,10 +55,13 @@ func TestProviderOutage(t *testing.T) {
 				if took > 5*time.Second {
 					t.Errorf("it took %v until everybody was served", took)
 				}
-				if len(x.losses) != 0 {
-					t.Errorf("%d sessions were lost", len(x.losses))
+				for _, l := range x.losses {
+					t.Errorf("a session was lost: %s", x.explain(l))
 				}
 				x.rules()
+				if t.Failed() {
+					t.Logf("the log ends with:\n%s", x.tail())
+				}
 			})
 		})
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/oidc"
 )
 
 // This file is for tests that need a process to die at a certain moment. It is
@@ -110,12 +111,13 @@ func (f faultStore) Bury(ctx context.Context, b session.Burial) ([]session.Key, 
 	return keys, nil
 }
 
-type faultRenewer struct{ session.Renewer }
+// faultRenewer keeps whatever else a Client can do: see session.Reacher.
+type faultRenewer struct{ *oidc.Client }
 
-func faultyRenewer(r session.Renewer) session.Renewer { return faultRenewer{r} }
+func faultyRenewer(c *oidc.Client) session.Renewer { return faultRenewer{c} }
 
 func (f faultRenewer) Renew(ctx context.Context, who session.Identity, t session.Tokens) (session.Tokens, error) {
-	tokens, err := f.Renewer.Renew(ctx, who, t)
+	tokens, err := f.Client.Renew(ctx, who, t)
 	if err == nil || tokens.Refresh != "" {
 		answered.Store(goroutine(), true)
 		pass("after-response")

@@ -107,6 +107,7 @@ type soakIDP struct {
 	*demo.Provider
 	*ledger
 	server *http.Server
+	mute   func() // ends a silence; nil if there is none
 
 	mu       sync.Mutex
 	rnd      *rand.Rand     // guarded by mu
@@ -201,9 +202,45 @@ func (p *soakIDP) serve(l net.Listener) {
 // vanish makes connections to the provider fail.
 func (p *soakIDP) vanish() { _ = p.server.Close() }
 
-// reappear ends that.
+// fallSilent makes connections to the provider work, and nothing come back.
+func (p *soakIDP) fallSilent() {
+	p.vanish()
+	l, err := p.listen()
+	if err != nil {
+		panic(err) // reappear will say so too
+	}
+	var taken []net.Conn
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			taken = append(taken, c)
+		}
+	}()
+	p.mute = func() {
+		_ = l.Close()
+		<-done
+		for _, c := range taken {
+			_ = c.Close()
+		}
+	}
+}
+
+func (p *soakIDP) listen() (net.Listener, error) {
+	return net.Listen("tcp", strings.TrimPrefix(p.Issuer(), "http://"))
+}
+
+// reappear ends either.
 func (p *soakIDP) reappear() error {
-	l, err := net.Listen("tcp", strings.TrimPrefix(p.Issuer(), "http://"))
+	if p.mute != nil {
+		p.mute()
+		p.mute = nil
+	}
+	l, err := p.listen()
 	if err == nil {
 		p.serve(l)
 	}

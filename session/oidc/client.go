@@ -26,7 +26,10 @@ type Client struct {
 	claims map[string]bool
 }
 
-var _ session.Renewer = (*Client)(nil)
+var (
+	_ session.Renewer = (*Client)(nil)
+	_ session.Reacher = (*Client)(nil)
+)
 
 // New returns a client for cfg, or everything that is wrong with cfg. It makes
 // no network call: a provider that is down keeps nobody from starting.
