@@ -128,4 +128,9 @@ var operator = []defence{
 		Old: "\tdefer a.backup.Unlock()\n", New: "\ta.backup.Unlock()\n",
 		Package: "./cmd/cloakroom", Test: "TestBackupOneAtATime",
 	},
+	{
+		Name: "a stop tells WebSockets and streams to come again (K5)", File: "cmd/cloakroom/serve.go",
+		Old: "\ta.proxy.Close()\n", New: "",
+		Package: "./cmd/cloakroom", Test: "TestDrainStreams",
+	},
 }
