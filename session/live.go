@@ -140,55 +140,12 @@ func (s *Session) markDirty() {
 	}
 }
 
-// Download registers a finite answer that takes long. The channel closes when
-// the session is over for another reason than idling out: that, a download
-// outlives. release must be called when the download is done.
-func (s *Session) Download() (over <-chan struct{}, release func()) {
-	if n, err := s.current(context.Background()); err == nil {
-		s = n
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.done, s.hold(&s.downloads)
-}
-
-// Stream registers a stream of no foreseeable end (a WebSocket, an event
-// stream). The channel closes when the session is over for whatever reason,
-// idling out included; release must be called when the stream is. The error is
-// ErrTooManyStreams, or one of Resume's. A stream is no activity.
-func (s *Session) Stream() (over <-chan struct{}, release func(), err error) {
-	if s, err = s.current(context.Background()); err != nil {
-		return nil, nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.over.Load():
-		return nil, nil, ErrNotFound
-	case s.m.limits.Streams > 0 && s.streams >= s.m.limits.Streams:
-		return nil, nil, ErrTooManyStreams
-	}
-	return s.stream, s.hold(&s.streams), nil
-}
-
 // current returns s, or the session that took its place in memory.
 func (s *Session) current(ctx context.Context) (*Session, error) {
 	if !s.evicted.Load() {
 		return s, nil
 	}
 	return s.m.find(ctx, s.ticket)
-}
-
-// hold adds one to count, makes upkeep watch over s, and returns the function
-// that takes the one off again, once. It is called with mu held.
-func (s *Session) hold(count *int) (release func()) {
-	*count++
-	s.m.watchExpiry(s)
-	return sync.OnceFunc(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		*count--
-	})
 }
 
 // expired returns why the session is over at now, or "".

@@ -234,60 +234,6 @@ func (m *Manager) deletePending(ctx context.Context) {
 	_ = tasks.Wait()
 }
 
-// watchExpiry makes upkeep end s when its time is over though nobody asks.
-func (m *Manager) watchExpiry(s *Session) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.streaming[s] = struct{}{}
-}
-
-// closeStreams ends the sessions with open streams or downloads whose time is
-// over, and the downloads of those that idled out and have now reached their
-// absolute end.
-func (m *Manager) closeStreams(now time.Time) {
-	m.mu.Lock()
-	watched := make([]*Session, 0, len(m.streaming))
-	for s := range m.streaming {
-		watched = append(watched, s)
-	}
-	m.mu.Unlock()
-	var tasks errgroup.Group // a store that hangs must not keep the others' streams open
-	tasks.SetLimit(deletesAtOnce)
-	for _, s := range watched {
-		reason := s.expired(now)
-		if reason == "" {
-			m.closeStream(s, now)
-			continue
-		}
-		tasks.Go(func() error {
-			m.end(s, reason)
-			m.closeStream(s, now)
-			return nil
-		})
-	}
-	_ = tasks.Wait()
-}
-
-// closeStream closes what an ended session still has open and must not have,
-// and stops watching a session that has nothing open. Both happen under its
-// lock: a stream that opens meanwhile is watched again.
-func (m *Manager) closeStream(s *Session, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.streams+s.downloads == 0 {
-		m.mu.Lock()
-		delete(m.streaming, s)
-		m.mu.Unlock()
-	}
-	if s.over.Load() && !now.Before(s.started.Add(m.limits.Absolute)) {
-		select {
-		case <-s.done:
-		default:
-			close(s.done)
-		}
-	}
-}
-
 // evict drops sessions from memory that nobody has used for long, and forgets
 // old burials.
 func (m *Manager) evict(now time.Time) {

@@ -1,0 +1,44 @@
+package session_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// E12, I6: a download that outlived idling out ends when the provider signs its
+// user out; nobody else's does.
+func TestLogoutEndsOutlivingDownload(t *testing.T) {
+	front := says("sid-alice")
+	front.Reason = session.ReasonFrontchannel
+	tests := []struct {
+		name string
+		say  session.Logout
+		goes bool // on
+	}{
+		{"by sid", says("sid-alice"), false},
+		{"by sub", says(""), false},
+		{"through the browser", front, false},
+		{"another session", says("sid-other"), true},
+		{"another user", session.Logout{Provider: "main", Subject: "bob", Reason: session.ReasonBackchannel}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRoom(t)
+				ticket := r.signIn("alice", nil)
+				download, done := r.resume(ticket).Download()
+				defer done()
+				time.Sleep(usualLimits.Idle + 2*time.Second)
+				r.wantOver(ticket)
+				want(t, "open after idling out", open(download), true)
+				if _, err := r.Logout(t.Context(), tt.say); err != nil {
+					t.Fatal(err)
+				}
+				want(t, "open after the logout", open(download), tt.goes)
+			})
+		})
+	}
+}
