@@ -96,9 +96,12 @@ const (
 )
 
 const (
-	// commitTime is how long a commit may take on a machine that has other work
-	// to do; a few milliseconds are usual. The longest one is among the figures.
-	commitTime = 5 * time.Second
+	// commitTime is how long a commit may take on a machine that has nothing else to
+	// do; a few milliseconds are usual. If writes wait at that time, so may it: for
+	// the commit before it, for its own, and for its turn. The longest one is among
+	// the figures.
+	commitTime  = 500 * time.Millisecond
+	commitWaits = 3
 
 	// slack is how late a death is noticed, and how long a call's consequences
 	// go on after its answer.
@@ -154,7 +157,8 @@ func (x *soak) killAfter(e *exchange, noticed time.Time) (span, bool) {
 	}
 	for _, k := range x.killed() {
 		// What was sent before may be taken in a little later.
-		if !e.arrived.After(k.to.Add(slack/10)) && !k.from.After(until.Add(commitTime)) {
+		took := commitTime + commitWaits*x.lags.worst(span{until, k.from})
+		if !e.arrived.After(k.to.Add(slack/10)) && !k.from.After(until.Add(took)) {
 			x.longestGap = max(x.longestGap, k.from.Sub(until))
 			return k, true
 		}

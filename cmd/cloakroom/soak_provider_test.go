@@ -70,7 +70,7 @@ var soakFaults = []soakFault{
 	{name: "no answer, processed", per10: 4, consumed: true, after: afterwards(hang)},
 	{name: "connection cut after processing", per10: 8, consumed: true, after: afterwards(cut)},
 	{name: "a web page, processed", per10: 4, consumed: true, after: afterwards(junk)},
-	{name: "an answer with a refresh token only", per10: 30, after: refreshOnly},
+	{name: "an answer with a refresh token only", per10: 120, after: refreshOnly},
 	{name: "slow", per10: 200, after: slowly},
 }
 

@@ -119,6 +119,7 @@ func (x *soak) table(causes map[string]int) string {
 		row("most that one kill cost", slices.Max(slices.Collect(maps.Values(x.perKill))))
 		row("longest time from such an answer to the kill", x.longestGap.Round(time.Millisecond))
 	}
+	row("longest that this machine made a write wait", x.lags.worst(span{to: time.Now()}).Round(time.Millisecond))
 	row("**sessions lost outside of that**", fmt.Sprintf("**%d**", causes[avoided]))
 	row("calls so slow that their token expired on the way", p.stale)
 	for _, kind := range []string{replayed, thirdUse, strayToken, wrongUser, expiredToken, unknownToken} {

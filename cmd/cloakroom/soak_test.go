@@ -36,6 +36,7 @@ type soak struct {
 	users    []*soakUser
 	shared   *http.Transport
 	log      *os.File
+	lags     *lags
 	tickets  chan struct{} // one for each call
 	count    soakCounts
 	seed     uint64
@@ -125,6 +126,7 @@ func newSoak(t *testing.T, sessions int, ttl time.Duration) *soak {
 	if x.log, err = os.Create(filepath.Join(x.dir, "log")); err != nil {
 		t.Fatal(err)
 	}
+	x.lags = watchLags(t, x.dir)
 	var people []demo.User
 	for i := range sessions {
 		u := newSoakUser(i, x.shared)
