@@ -122,16 +122,20 @@ func (k *Keyring) find(id keyID) (*serverKey, bool) {
 }
 
 // index returns the index key of (kind, issuer, value) under every server key,
-// newest first. Sessions are filed under the first; lookups try all.
+// newest first. Sessions are filed under the one that seals their head; lookups
+// try all.
 func (k *Keyring) index(kind, issuer, value string) []IndexKey {
 	out := make([]IndexKey, len(k.keys))
 	for i := range k.keys {
-		// The lengths keep ("ab", "c") and ("a", "bc") apart.
-		text := fmt.Sprintf("%d %s %d %s", len(issuer), issuer, len(value), value)
-		indexKey := derive(k.keys[i].key[:], nil, "cloakroom index "+kind)
-		out[i] = IndexKey(derive(indexKey, []byte(text), "index"))
+		out[i] = k.keys[i].index(kind, issuer, value)
 	}
 	return out
+}
+
+func (k *serverKey) index(kind, issuer, value string) IndexKey {
+	// The lengths keep ("ab", "c") and ("a", "bc") apart.
+	text := fmt.Sprintf("%d %s %d %s", len(issuer), issuer, len(value), value)
+	return IndexKey(derive(derive(k.key[:], nil, "cloakroom index "+kind), []byte(text), "index"))
 }
 
 // mark returns the key of a used mark: a digest, so that the store never holds

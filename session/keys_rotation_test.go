@@ -143,15 +143,52 @@ func TestInventory(t *testing.T) {
 		time.Sleep(time.Second)
 		r.resume(a).Touch()
 		time.Sleep(2 * time.Minute)
-		check("after activity", "seals true missing false: 2 1 1; seals false missing false: 1 2 0; ")
+		check("after activity", "seals true missing false: 3 1 1; seals false missing false: 0 2 0; ")
 		r.keys = keyring(t, next)
 		r.restart()
 		r.unlock()
-		check("without the old key", "seals true missing false: 2 1 1; seals false missing true: 1 2 0; ")
+		check("without the old key", "seals true missing false: 3 1 1; seals false missing true: 0 2 0; ")
 		r.resume(c)
 		r.wantOver(a)
 		r.wantOver(b)
 		want(t, "unreadable", len(r.log.events(session.EventUnreadable)), 2)
 		_ = r.signIn("erin", nil)
 	})
+}
+
+// J5, I6: a provider's logout finds the session that it means for as long as that
+// session lives, though the key that sealed it at first is gone.
+func TestLogoutAfterItsKeyWent(t *testing.T) {
+	for _, pause := range []time.Duration{2 * time.Second, time.Hour} { // with an old key still there
+		for _, say := range []session.Logout{says(""), says("sid-alice")} {
+			for _, restart := range []bool{false, true} {
+				t.Run(fmt.Sprintf("after %v, sid %q, restart: %v", pause, say.SID, restart), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						first, next := session.NewKey(), session.NewKey()
+						r := newRoom(t, func(r *room) { r.keys = keyring(t, first) })
+						r.unlock()
+						ticket := r.signIn("alice", nil)
+						if err := r.SetKeys(t.Context(), keyring(t, next, first)); err != nil {
+							t.Fatal(err)
+						}
+						for end := time.Now().Add(pause); time.Now().Before(end); time.Sleep(min(pause, 10*time.Minute)) {
+							r.access(ticket)
+							r.resume(ticket).Touch()
+						}
+						r.keys = keyring(t, next)
+						if err := r.SetKeys(t.Context(), r.keys); err != nil {
+							t.Fatal(err)
+						}
+						if restart {
+							r.restart()
+							r.unlock()
+						}
+						n, err := r.Logout(t.Context(), say)
+						want(t, "sessions", fmt.Sprint(n, err), fmt.Sprint(1, nil))
+						r.wantOver(ticket)
+					})
+				})
+			}
+		}
+	}
 }

@@ -178,7 +178,8 @@ func (s *Session) head() head {
 
 // file returns the session as a new record.
 func (s *Session) file() (Record, Filing, error) {
-	update, err := s.headUpdate()
+	keys := s.m.keys.Load()
+	update, err := s.headUpdate(keys)
 	if err != nil {
 		return Record{}, Filing{}, err
 	}
@@ -187,12 +188,10 @@ func (s *Session) file() (Record, Filing, error) {
 	if err != nil {
 		return Record{}, Filing{}, err
 	}
-	keys := s.m.keys.Load()
-	subjects := keys.index("sub", s.who.Issuer, s.who.Subject)
-	filing := Filing{Subject: subjects[0], SubjectOlder: subjects[1:], Expires: update.Expires, Until: update.Until}
+	filing := Filing{Subject: update.Subject, SID: update.SID, Expires: update.Expires, Until: update.Until}
+	filing.SubjectOlder = keys.index("sub", s.who.Issuer, s.who.Subject)[1:]
 	if s.who.SID != "" {
-		sids := keys.index("sid", s.who.Issuer, s.who.SID)
-		filing.SID, filing.SIDOlder = sids[0], sids[1:]
+		filing.SIDOlder = keys.index("sid", s.who.Issuer, s.who.SID)[1:]
 	}
 	return Record{Head: update.Head, Tokens: tokens, Version: v.number}, filing, nil
 }
@@ -205,17 +204,23 @@ func (s *Session) sealContent(c content, number uint64) ([]byte, error) {
 	return s.m.keys.Load().seal(slot{bucketTokens, s.key, number}, &s.ticket, plain)
 }
 
-// headUpdate seals the head as it is now. The store sweeps a little later than
-// the session really ends, so that activity not yet written is never overtaken.
-func (s *Session) headUpdate() (HeadUpdate, error) {
+// headUpdate seals the head as it is now and files it under the same key: as long
+// as a key is there that opens the session, whoever ends it by its user finds it.
+// The store sweeps a little later than the session really ends, so that activity
+// not yet written is never overtaken.
+func (s *Session) headUpdate(keys *Keyring) (HeadUpdate, error) {
 	h := s.head()
 	plain, err := h.marshal()
 	if err != nil {
 		return HeadUpdate{}, err
 	}
-	sealed, err := s.m.keys.Load().seal(slot{bucketHead, s.key, 0}, nil, plain)
+	sealed, err := keys.seal(slot{bucketHead, s.key, 0}, nil, plain)
 	if err != nil {
 		return HeadUpdate{}, err
+	}
+	u := HeadUpdate{Key: s.key, Head: sealed, Subject: keys.keys[0].index("sub", s.who.Issuer, s.who.Subject)}
+	if s.who.SID != "" {
+		u.SID = keys.keys[0].index("sid", s.who.Issuer, s.who.SID)
 	}
 	expires := h.Seen.Add(s.m.limits.Idle + 2*s.m.granularity() + 5*time.Second)
 	until := h.Started.Add(s.m.limits.Absolute + time.Second)
@@ -226,7 +231,8 @@ func (s *Session) headUpdate() (HeadUpdate, error) {
 	if expires = wholeSeconds(expires); expires.After(until) {
 		expires = until
 	}
-	return HeadUpdate{Key: s.key, Head: sealed, Expires: expires, Until: until}, nil
+	u.Expires, u.Until = expires, until
+	return u, nil
 }
 
 func wholeSeconds(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }

@@ -65,11 +65,16 @@ type Filing struct {
 	Expires, Until time.Time
 }
 
-// HeadUpdate replaces one session's head, and when it runs out.
+// HeadUpdate replaces one session's head, when it runs out, and what it is filed
+// under.
 type HeadUpdate struct {
 	Key            Key
 	Head           []byte
 	Expires, Until time.Time
+
+	// Subject and SID take the place of those of its Filing; the zero value leaves
+	// what is there.
+	Subject, SID IndexKey
 }
 
 // TokensUpdate replaces one session's tokens.
@@ -129,7 +134,7 @@ type Store interface {
 
 	// UpdateHeads replaces the heads of those sessions that still have one, in
 	// one commit, and skips the others silently: nothing brings an ended session
-	// back. It never touches tokens or indexes. No head is empty.
+	// back. It never touches tokens. No head is empty.
 	UpdateHeads(ctx context.Context, updates []HeadUpdate) error
 
 	// SwapTokens replaces the tokens if the session still has a head

@@ -166,7 +166,7 @@ func (m *Manager) writeHeads(ctx context.Context, batch []*Session) error {
 	now := m.now().UnixMilli()
 	updates := make([]HeadUpdate, 0, len(batch))
 	for _, s := range batch {
-		update, err := s.headUpdate()
+		update, err := s.headUpdate(m.keys.Load())
 		if err != nil {
 			return err
 		}

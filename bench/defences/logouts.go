@@ -189,4 +189,19 @@ var logouts = []defence{
 		New:     "\tm.note(s.key, func(b *burial) bool { b.told = true; return true })\n",
 		Package: "./session", Test: "TestEndFoundByRenewal",
 	},
+	{
+		Name: "a session is filed under the key that opens it (J5, I6)", File: "session/bolt/sessions.go",
+		Old: "\tif err := t.refile(u, &f); err != nil {\n\t\treturn err\n\t}\n", New: "",
+		Package: "./session", Test: "TestLogoutAfterItsKeyWent",
+	},
+	{
+		Name: "sessions in use are sealed anew when the keys change (J5)", File: "session/unlock.go",
+		Old: "\t\tv.(*Session).writeSoon()\n", New: "\t\t_ = v\n",
+		Package: "./session", Test: "TestLogoutAfterItsKeyWent",
+	},
+	{
+		Name: "downloads that outlived their session end with a logout (E12)", File: "session/logout.go",
+		Old: "\tm.endDownloads(l, p.Issuer)\n", New: "",
+		Package: "./session", Test: "TestLogoutEndsOutlivingDownload",
+	},
 }

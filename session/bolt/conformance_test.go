@@ -31,6 +31,7 @@ func testStore(t *testing.T, open func(t *testing.T) session.Store) {
 		{"create and load", testCreate},
 		{"slices are not shared", testSlices},
 		{"update heads", testUpdateHeads},
+		{"file anew", testRefile},
 		{"update of what has ended", testUpdateEnded},
 		{"swap tokens", testSwap},
 		{"swap of what has ended", testSwapEnded},
@@ -187,6 +188,41 @@ func testUpdateHeads(f fixture) {
 	f.wantFound(index(1), 1, 2, 3)
 	f.wantFound(index(2), 1, 2, 3)
 	f.wantError("UpdateHeads of none", f.UpdateHeads(f.Context(), nil), nil)
+}
+
+// J5: with its head a session is filed anew: found there, and nowhere else any
+// more, by whoever looks for it and by whoever buries it.
+func testRefile(f fixture) {
+	f.create(1, session.Filing{Subject: index(1), SID: index(2), Expires: at(time.Hour), Until: at(8 * time.Hour)})
+	f.create(2, session.Filing{Subject: index(1), Expires: at(time.Hour), Until: at(8 * time.Hour)})
+	update := func(n int, subject, sid session.IndexKey) {
+		f.wantError("UpdateHeads", f.UpdateHeads(f.Context(), []session.HeadUpdate{
+			{Key: key(n), Head: []byte("new"), Expires: at(time.Hour), Until: at(8 * time.Hour), Subject: subject, SID: sid},
+		}), nil)
+	}
+	for range 2 { // the second time changes nothing
+		update(1, index(3), index(4))
+		f.wantFound(index(1), 2)
+		f.wantFound(index(2))
+		f.wantFound(index(3), 1)
+		f.wantFound(index(4), 1)
+	}
+	update(1, session.IndexKey{}, session.IndexKey{})
+	f.wantFound(index(3), 1)
+	f.wantFound(index(4), 1)
+	update(1, index(3), index(5))
+	f.wantFound(index(3), 1)
+	f.wantFound(index(4))
+	buried, err := f.Bury(f.Context(), session.Burial{Under: []session.IndexKey{index(1), index(4), index(5)}, At: at(0), Until: at(time.Hour)})
+	f.wantError("Bury", err, nil)
+	if len(buried) != 2 {
+		f.Errorf("buried: got %d, want 2", len(buried))
+	}
+	update(1, index(6), index(7)) // it is over
+	f.wantFound(index(6))
+	f.wantFound(index(7))
+	f.sweep(at(8*time.Hour), 10, 5) // two tombstones, three fences
+	f.wantNone(1)
 }
 
 func testUpdateEnded(f fixture) {

@@ -141,7 +141,11 @@ func (w *simWorker) update() simOp {
 	var updates []session.HeadUpdate
 	expires, until := w.ends()
 	for range w.rnd.IntN(10) {
-		updates = append(updates, session.HeadUpdate{Key: w.key(), Head: w.bytes(600), Expires: expires, Until: until})
+		u := session.HeadUpdate{Key: w.key(), Head: w.bytes(600), Expires: expires, Until: until}
+		if w.rnd.IntN(2) == 0 { // as under another server key
+			u.Subject, u.SID = w.subject(), index(w.rnd.IntN(9))
+		}
+		updates = append(updates, u)
 	}
 	return func(s session.Store) (string, error) { return "update", s.UpdateHeads(w.t.Context(), updates) }
 }

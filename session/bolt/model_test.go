@@ -97,6 +97,7 @@ func (m *model) UpdateHeads(ctx context.Context, updates []session.HeadUpdate) e
 		if s := m.sessions[u.Key]; s != nil && s.record.Live() {
 			s.record.Head = bytes.Clone(u.Head)
 			s.filing.Expires, s.filing.Until = u.Expires, u.Until
+			s.filing.Subject, s.filing.SID = otherwise(u.Subject, s.filing.Subject), otherwise(u.SID, s.filing.SID)
 		}
 	}
 	return nil
@@ -200,4 +201,12 @@ func (m *model) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	return nil
+}
+
+// otherwise returns ix, or what was there before if it is zero.
+func otherwise(ix, before session.IndexKey) session.IndexKey {
+	if ix == (session.IndexKey{}) {
+		return before
+	}
+	return ix
 }

@@ -199,8 +199,29 @@ func (t *tables) updateHead(u session.HeadUpdate) error {
 	if err := t.move(due{f.until, kindUntil, u.Key}, until); err != nil {
 		return err
 	}
+	if err := t.refile(u, &f); err != nil {
+		return err
+	}
 	f.expires, f.until, f.head = expires, until, u.Head
 	return t.put(sessionsTable, u.Key[:], f.encode())
+}
+
+// refile makes a session be found under what u says from now on.
+func (t *tables) refile(u session.HeadUpdate, f *filed) error {
+	for _, ix := range []struct {
+		at *session.IndexKey
+		to session.IndexKey
+	}{{&f.subject, u.Subject}, {&f.sid, u.SID}} {
+		if ix.to == (session.IndexKey{}) || ix.to == *ix.at {
+			continue
+		}
+		err := errors.Join(t.remove(indexTable, indexed(*ix.at, u.Key)), t.put(indexTable, indexed(ix.to, u.Key), nil))
+		if err != nil {
+			return err
+		}
+		*ix.at = ix.to
+	}
+	return nil
 }
 
 // move gives an entry of the expiry bucket another time.
