@@ -29,6 +29,7 @@ func (c *call) answer(res *http.Response) error {
 		defer release()
 		go c.watch(over, c.route.proxy.closing)
 	} else {
+		c.finite = res.ContentLength != unknown
 		c.timer.Reset(watchAfter)
 	}
 	h := c.w.Header()

@@ -47,6 +47,8 @@ type call struct {
 	ctx    context.Context // of the call upstream
 	cancel context.CancelCauseFunc
 
+	finite bool // the answer's length is known; not written once the answer is watched
+
 	moved atomic.Int64 // when the browser last sent a piece of the body, in ns
 
 	mu    sync.Mutex
@@ -170,7 +172,7 @@ func (c *call) fire() {
 	answering := c.stage == answering
 	c.mu.Unlock()
 	if answering && c.session != nil {
-		over, release := c.session.Download()
+		over, release := c.session.Download(c.finite)
 		defer release()
 		c.watch(over, nil)
 	}

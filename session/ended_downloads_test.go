@@ -29,7 +29,7 @@ func TestLogoutEndsOutlivingDownload(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRoom(t)
 				ticket := r.signIn("alice", nil)
-				download, done := r.resume(ticket).Download()
+				download, done := r.resume(ticket).Download(true)
 				defer done()
 				time.Sleep(usualLimits.Idle + 2*time.Second)
 				r.wantOver(ticket)

@@ -57,7 +57,7 @@ func TestLonelyDownload(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRoom(t, func(r *room) { r.limits.Absolute = tt.limit })
 				ticket := r.signIn("alice", nil)
-				over, release := r.resume(ticket).Download()
+				over, release := r.resume(ticket).Download(true)
 				defer release()
 				tt.act(r, ticket)
 				time.Sleep(tt.wait)

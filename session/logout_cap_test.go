@@ -150,7 +150,7 @@ func TestStreamsOfEachEnd(t *testing.T) {
 						t.Fatal(err)
 					}
 					defer release()
-					download, done := r.resume(ticket).Download()
+					download, done := r.resume(ticket).Download(true)
 					defer done()
 					if sick {
 						r.store.set("Delete", fmt.Errorf("disk full"))

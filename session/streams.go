@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -10,16 +11,25 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Download registers a finite answer that takes long. The channel closes when
-// the session is over for another reason than idling out: that, a download
-// outlives. release must be called when the download is done.
-func (s *Session) Download() (over <-chan struct{}, release func()) {
-	if n, err := s.current(context.Background()); err == nil {
+// Download registers an answer that takes long. The channel closes when the session
+// is over, but not when that idled out and the answer is finite: such a one, whose
+// end is known from its beginning, is the only thing that outlives idling out.
+// release must be called when the download is done.
+func (s *Session) Download(finite bool) (over <-chan struct{}, release func()) {
+	n, err := s.current(context.Background())
+	switch {
+	case err == nil:
 		s = n
+	case errors.Is(err, ErrNotFound): // it left memory, and ended since
+		s.shut()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.done, s.hold(&s.downloads)
+	over = s.stream
+	if finite {
+		over = s.done
+	}
+	return over, s.hold(&s.downloads)
 }
 
 // Stream registers a stream of no foreseeable end (a WebSocket, an event

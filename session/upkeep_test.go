@@ -110,8 +110,8 @@ func TestUnwrittenActivityStays(t *testing.T) {
 	})
 }
 
-// E12: streams close when the session ends, however it ends; finite downloads
-// outlive idling out alone.
+// E12: streams close when the session ends, however it ends, and so do answers of
+// unknown length; finite downloads outlive idling out alone.
 func TestStreamsEnd(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -144,9 +144,11 @@ func TestStreamsEnd(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer release()
-				download, done := s.Download()
+				download, done := s.Download(true)
 				defer done()
-				want(t, "open before", [2]bool{open(stream), open(download)}, [2]bool{true, true})
+				endless, doneToo := s.Download(false)
+				defer doneToo()
+				want(t, "open before", [3]bool{open(stream), open(download), open(endless)}, [3]bool{true, true, true})
 				tt.end(r, ticket)
 				if tt.after > 0 {
 					time.Sleep(tt.after - 4*time.Second)
@@ -154,7 +156,7 @@ func TestStreamsEnd(t *testing.T) {
 					time.Sleep(4 * time.Second)
 				}
 				synctest.Wait()
-				want(t, "open after", [2]bool{open(stream), open(download)}, [2]bool{false, tt.download})
+				want(t, "open after", [3]bool{open(stream), open(download), open(endless)}, [3]bool{false, tt.download, false})
 			})
 		})
 	}
