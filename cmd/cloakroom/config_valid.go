@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,8 +66,8 @@ func (v validator) addresses() {
 		v.errorf("tls.key_file", "tls.cert_file is missing; give both or neither")
 	}
 	for i, p := range cfg.TrustedProxies {
-		if p.IsValid() && p.Bits() == 0 {
-			v.errorf("trusted_proxies["+strconv.Itoa(i)+"]", "believes everybody; name the networks of your proxies")
+		if why := networkProblem(p); p.IsValid() && why != "" {
+			v.errorf("trusted_proxies["+strconv.Itoa(i)+"]", "%s", why)
 		}
 	}
 	if v.ok("keys_file", cfg.KeysFile == "", "for example data/keys") &&
@@ -82,6 +83,32 @@ func (v validator) addresses() {
 			v.errorf("admin.token_file", "is the same file as store.bolt.path; name one of its own, such as data/admin-token")
 		}
 	}
+}
+
+// localNetworks are those in which there are no strangers, however short they are.
+var localNetworks = []netip.Prefix{netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10")}
+
+// networkProblem says why p should not be believed; empty if it may. A list of
+// halves believes everybody just as /0 does.
+func networkProblem(p netip.Prefix) string {
+	bits := p.Bits()
+	if p.Addr().Is4In6() {
+		bits = max(bits-96, 0)
+	}
+	v4 := p.Addr().Unmap().Is4()
+	local := slices.ContainsFunc(localNetworks, func(l netip.Prefix) bool { return bits >= l.Bits() && l.Contains(p.Addr()) })
+	switch {
+	case bits == 0:
+		return "believes everybody; name the networks of your proxies"
+	case v4 && bits < 8:
+		return "believes strangers; name the networks of your proxies, IPv4 with /8 or longer"
+	case !v4 && bits < 16 && !local:
+		return "believes strangers; name the networks of your proxies, IPv6 with /16 or longer"
+	case p.Addr().Is4In6():
+		// The one value that is repeated: what was read as a network is no secret.
+		return "never matches, as addresses are compared in their IPv4 form; write " + netip.PrefixFrom(p.Addr().Unmap(), bits).String()
+	}
+	return ""
 }
 
 func (v validator) publicURL() {

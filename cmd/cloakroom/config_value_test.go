@@ -1,6 +1,9 @@
 package main_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestConfigValues covers values that are not what their option takes.
 func TestConfigValues(t *testing.T) {
@@ -39,6 +42,19 @@ func TestConfigValues(t *testing.T) {
 			want: `10:19: trusted_proxies[0]: must be a network, such as 10.0.0.0/8 or fd00::/8`},
 		{name: "everybody is a proxy", new: "trusted_proxies: [0.0.0.0/0]\n",
 			want: `10:19: trusted_proxies[0]: believes everybody; name the networks of your proxies`},
+		{name: "everybody is a proxy, in two halves", new: "trusted_proxies: [0.0.0.0/1, 128.0.0.0/1]\n",
+			want: `
+10:19: trusted_proxies[0]: believes strangers; name the networks of your proxies, IPv4 with /8 or longer
+10:30: trusted_proxies[1]: believes strangers; name the networks of your proxies, IPv4 with /8 or longer`},
+		{name: "half of IPv6", new: "trusted_proxies: ['::/1', '2000::/15', 'f800::/6']\n",
+			want: `
+10:19: trusted_proxies[0]: believes strangers; name the networks of your proxies, IPv6 with /16 or longer
+10:27: trusted_proxies[1]: believes strangers; name the networks of your proxies, IPv6 with /16 or longer
+10:40: trusted_proxies[2]: believes strangers; name the networks of your proxies, IPv6 with /16 or longer`},
+		{name: "IPv4 in IPv6", new: "trusted_proxies: ['::ffff:10.0.0.0/104', '::ffff:0.0.0.0/96']\n",
+			want: `
+10:19: trusted_proxies[0]: never matches, as addresses are compared in their IPv4 form; write 10.0.0.0/8
+10:42: trusted_proxies[1]: believes everybody; name the networks of your proxies`},
 		{name: "a variable that is not set", old: "canary-7f3a9c", new: "${NOT_SET}",
 			want: `6:5: providers[0].client_secret: the environment variable NOT_SET is not set; set it, or write $${ for a plain ${`},
 		{name: "a variable that is empty", old: "canary-7f3a9c", new: "${EMPTY}",
@@ -57,5 +73,15 @@ func TestConfigValues(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, tt.run)
+	}
+}
+
+// Networks without strangers in them are believed.
+func TestTrustedProxiesAreTaken(t *testing.T) {
+	dir := t.TempDir()
+	networks := []string{"10.0.0.0/8", "127.0.0.1/32", "2001::/16", "::1/128", "fc00::/7", "fd00::/8", "fe80::/10"}
+	write(t, dir, "config.yaml", minimal+"trusted_proxies: ['"+strings.Join(networks, "', '")+"']\n")
+	if r := cloakroom(t, dir, "check"); r.code != 0 || r.stderr != "" {
+		t.Errorf("check = exit %d, %q, want exit 0 and no complaint", r.code, r.stderr)
 	}
 }
