@@ -7,7 +7,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 )
+
+// piecePatience is how long a piece of a backup, some 32 KiB, may be on its way to
+// whoever asked for it, before it is cut off: the next one has to wait.
+const piecePatience = 30 * time.Second
 
 // backupStore answers POST /store/backup with a copy of the store, sealed as it
 // is. One at a time: each needs twice the store's space on the disk.
@@ -20,7 +25,7 @@ func (a *app) backupStore(w http.ResponseWriter, r *http.Request) {
 	}
 	defer a.backup.Unlock()
 	w.Header().Set("Content-Type", "application/octet-stream")
-	out := &counted{Writer: w}
+	out := &pieces{ResponseWriter: w}
 	err := a.store.Backup(r.Context(), out)
 	switch {
 	case err == nil:
@@ -34,15 +39,19 @@ func (a *app) backupStore(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// counted counts what goes through.
-type counted struct {
-	io.Writer
+// pieces counts what goes through, and gives each piece its time.
+type pieces struct {
+	http.ResponseWriter
 	bytes int64
 }
 
-func (c *counted) Write(p []byte) (int, error) {
-	n, err := c.Writer.Write(p)
-	c.bytes += int64(n)
+func (p *pieces) Write(b []byte) (int, error) {
+	err := http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(piecePatience))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	n, err := p.ResponseWriter.Write(b)
+	p.bytes += int64(n)
 	return n, err
 }
 

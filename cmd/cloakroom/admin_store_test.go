@@ -177,6 +177,39 @@ func TestBackupOneAtATime(t *testing.T) {
 	}
 }
 
+// timed is an http.ResponseWriter that, like a connection, can be given a
+// deadline; each write uses it up.
+type timed struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+	endless  int // writes without one
+}
+
+func (w *timed) SetWriteDeadline(t time.Time) error {
+	w.deadline = t
+	return nil
+}
+
+func (w *timed) Write(p []byte) (int, error) {
+	if left := time.Until(w.deadline); left <= 0 || left > time.Minute {
+		w.endless++
+	}
+	w.deadline = time.Time{}
+	return w.ResponseRecorder.Write(p)
+}
+
+// Whoever asks for a backup and does not read it keeps others from taking one for
+// a while, not for ever: each piece has a deadline of its own.
+func TestBackupStalls(t *testing.T) {
+	var log bytes.Buffer
+	a := wired(t, &log, nil)
+	w := &timed{ResponseRecorder: httptest.NewRecorder()}
+	a.backupStore(w, httptest.NewRequest("POST", "/store/backup", nil))
+	if w.Body.Len() == 0 || w.endless > 0 {
+		t.Errorf("%d bytes, %d pieces without a deadline; want all with one", w.Body.Len(), w.endless)
+	}
+}
+
 // Without a token of its own a server lets nobody in, whatever they present.
 func TestNoTokenOpensNothing(t *testing.T) {
 	var log bytes.Buffer
