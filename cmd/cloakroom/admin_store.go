@@ -60,7 +60,7 @@ func (p *pieces) Write(b []byte) (int, error) {
 // gets its name.
 func (c *adminClient) backup(ctx context.Context, file string, check func(file string) error) (err error) {
 	if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
-		return hinted{errors.Join(err, errors.New(file+" exists already")), "remove it, or choose another name"}
+		return hinted{errors.Join(err, errors.New(file+" exists already")), "choose another name"}
 	}
 	body, err := c.do(ctx, http.MethodPost, "/store/backup")
 	if err != nil {

@@ -24,7 +24,10 @@ func ownFiles(cfg *Config) []named {
 		case "spa.dir":
 			continue
 		case "store.bolt.path":
-			out = append(out, n, named{n.key, n.file + ".mark"})
+			out = append(out, n)
+			for _, suffix := range []string{".mark", ".compact", ".restore", ".before-restore"} {
+				out = append(out, named{n.key, n.file + suffix})
+			}
 		default:
 			out = append(out, n)
 		}

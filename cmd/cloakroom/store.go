@@ -34,7 +34,7 @@ func hintStore(err error) error {
 	case errors.Is(err, bolt.ErrRestored):
 		return hinted{err, "if you moved the store here, bring the file that ends in .mark too"}
 	case errors.Is(err, bolt.ErrExists):
-		return hinted{err, "nothing is ever overwritten"}
+		return hinted{err, "choose another name"}
 	case errors.Is(err, fs.ErrNotExist):
 		return hinted{err, "is the path right? The first start of cloakroom serve makes the store"}
 	case errors.Is(err, syscall.ENOSPC):
@@ -186,6 +186,13 @@ func (c *storeBackupCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	if key, is := sharedWith(cfg, "FILE", c.File); is {
+		what := "is the configuration itself"
+		if key != "" {
+			what = "belongs to " + key + " of " + c.Config
+		}
+		return hinted{fmt.Errorf("%s %s", c.File, what), "choose another name"}
+	}
 	folder := filepath.Dir(c.File)
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
 		return hinted{fmt.Errorf("the folder %s does not exist", folder), "make it with: mkdir -p -m 700 " + folder}
@@ -220,7 +227,7 @@ func (c *storeRestoreCmd) Run(env *environment) error {
 	if errors.Is(err, bolt.ErrExists) { // what the last one kept; but is there anything to restore?
 		aside := err
 		if _, err = bolt.Check(c.File); err == nil {
-			return hinted{aside, "it is what the last restore replaced, and nothing is ever overwritten: move it away first"}
+			return hinted{aside, "it is what the last restore replaced: move it away first"}
 		}
 	}
 	if err != nil {

@@ -122,6 +122,34 @@ func TestStoreDamaged(t *testing.T) {
 	}
 }
 
+// A backup never leads anybody to remove what is there, least of all what the
+// installation needs; nor does it take the place of what is yet to be made.
+func TestBackupOverItsOwn(t *testing.T) {
+	for _, running := range []bool{false, true} {
+		s := newSite(t, demo.ProviderConfig{})
+		p := s.serve()
+		if !running {
+			p.stop()
+			p.wait()
+		}
+		write(t, s.dir, "other", "x")
+		for _, tt := range []struct{ file, want string }{
+			{"data/sessions.db", "data/sessions.db belongs to store.bolt.path of config.yaml"},
+			{"./data/../data/sessions.db.mark", "sessions.db.mark belongs to store.bolt.path of config.yaml"},
+			{"data/sessions.db.restore", "data/sessions.db.restore belongs to store.bolt.path of config.yaml"},
+			{"data/keys", "data/keys belongs to keys_file of config.yaml"},
+			{"data/admin-token", "data/admin-token belongs to admin.token_file of config.yaml"},
+			{"config.yaml", "config.yaml is the configuration itself"},
+			{"other", "exists already"},
+		} {
+			r := cloakroom(t, s.dir, "store", "backup", tt.file)
+			if r.code != 1 || !strings.Contains(r.stderr, tt.want) || !strings.Contains(r.stderr, "hint: choose another name\n") || strings.Contains(r.stderr, "remove") {
+				t.Errorf("running %v: store backup %s = exit %d, %q, want exit 1, %q and another name", running, tt.file, r.code, r.stderr, tt.want)
+			}
+		}
+	}
+}
+
 // A file that is no store at all is called that: nobody is led to restore one in
 // its place.
 func TestStoreOfSomethingElse(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 // ErrExists means that something is where a file was to be written. It has not
 // been changed.
-var ErrExists = errors.New("exists already: remove it, or choose another name")
+var ErrExists = errors.New("exists already, and nothing is ever overwritten")
 
 // Backup writes a copy of what the store holds at this moment to w: a store file
 // of its own, with a new id and without anything that was removed before. The
