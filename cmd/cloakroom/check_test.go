@@ -122,6 +122,11 @@ func TestCheckFiles(t *testing.T) {
 		{"a key that is none", put("data/keys", session.NewKey()+"\nnot a key\n"), 3, "keys_file: data/keys: line 2: not base64"},
 		{"keys lost", func(t *testing.T, dir string) { remove("data/keys")(t, dir); write(t, dir, "data/sessions.db", "x") }, 3,
 			"keys_file: data/keys is missing, but data/sessions.db was sealed with it; restore the key file"}, // J5
+		{"keys emptied beside a store", func(t *testing.T, dir string) {
+			put("data/keys", "# none\n")(t, dir)
+			write(t, dir, "data/sessions.db", "x")
+		}, 3,
+			"keys_file: data/keys holds no key, but data/sessions.db was sealed with one; restore the key file"}, // J5
 		{"keys lost, and nothing in the store", func(t *testing.T, dir string) { remove("data/keys")(t, dir); write(t, dir, "data/sessions.db", "") }, 0, ""},
 		{"keys others can read", func(t *testing.T, dir string) {
 			if err := os.Chmod(filepath.Join(dir, "data/keys"), 0o644); err != nil {

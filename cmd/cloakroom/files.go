@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -20,6 +21,9 @@ import (
 // some 200 KiB.
 const maxPEM = 4 << 20
 
+// errNoKey means that a key file can be read and holds no key.
+var errNoKey = errors.New("there is no key; make one with: cloakroom keys new")
+
 // readKeyring returns the server keys in file.
 func readKeyring(file string) (*session.Keyring, error) {
 	data, err := readLimited(file, maxSecret)
@@ -33,17 +37,38 @@ func readKeyring(file string) (*session.Keyring, error) {
 // never what stands there.
 func parseKeyring(file string, data []byte) (*session.Keyring, error) {
 	keys, err := session.ParseKeyring(data)
+	if err != nil && blank(data) {
+		return nil, fmt.Errorf("%s: %w", file, errNoKey)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), session.ErrKeys.Error()+": "))
 	}
 	return keys, nil
 }
 
-// keysLost reports that there is no key file although there is a store: a new
-// key would open nothing in it, and so sign everybody out.
-func keysLost(cfg *Config) error {
+// blank reports whether a key file has no line but empty ones and comments.
+func blank(data []byte) bool {
+	for line := range bytes.Lines(data) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return false
+		}
+	}
+	return true
+}
+
+// keysLost reports that err, from reading the key file, means that there is no
+// key although there is a store: a new one would open nothing in it, and so sign
+// everybody out.
+func keysLost(cfg *Config, err error) error {
+	empty := errors.Is(err, errNoKey)
+	if !empty && !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if info, err := os.Stat(cfg.Store.Bolt.Path); err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return nil
+	}
+	if empty {
+		return misfit{hinted{fmt.Errorf("%s holds no key, but %s was sealed with one", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys + "; remove the empty key file then"}}
 	}
 	return misfit{hinted{fmt.Errorf("%s is missing, but %s was sealed with it", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys}}
 }

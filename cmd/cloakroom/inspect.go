@@ -34,13 +34,11 @@ func inspect(cfg *Config, now time.Time) Problems {
 func (c *complaints) keysFile(cfg *Config) {
 	const key = "keys_file"
 	_, err := readKeyring(cfg.KeysFile)
+	var lost hinted
 	switch {
+	case errors.As(keysLost(cfg, err), &lost):
+		c.errorf(key, "%v; %s", lost, lost.hint)
 	case errors.Is(err, os.ErrNotExist):
-		var lost hinted
-		if errors.As(keysLost(cfg), &lost) {
-			c.errorf(key, "%v; %s", lost, lost.hint)
-			return
-		}
 		c.writableFor(key, cfg.KeysFile) // the first start makes it
 	case err != nil:
 		c.unreadable(key, cfg.KeysFile, err)

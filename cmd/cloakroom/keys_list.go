@@ -43,10 +43,10 @@ func (k *keysListCmd) Run(env *environment) error {
 // changes no session: a store from which a start would remove them all is refused.
 func keysOffline(ctx context.Context, cfg *Config) (_ keyInventory, err error) {
 	ring, err := readKeyring(cfg.KeysFile)
+	if lost := keysLost(cfg, err); lost != nil {
+		return keyInventory{}, lost
+	}
 	if errors.Is(err, os.ErrNotExist) {
-		if err := keysLost(cfg); err != nil {
-			return keyInventory{}, err
-		}
 		return keyInventory{}, hinted{fmt.Errorf("there is no key file %s", cfg.KeysFile), "the first start makes it; or: cloakroom keys new " + cfg.KeysFile}
 	}
 	if err != nil {

@@ -66,9 +66,14 @@ func TestKeysListWithoutKeys(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "config.yaml", minimal+"admin: {listen: '127.0.0.1:1'}\n")
 	write(t, dir, "data/sessions.db", "x")
-	r := cloakroom(t, dir, "keys", "list")
-	if r.code != 3 || !strings.Contains(r.stderr, "data/keys is missing, but data/sessions.db was sealed with it") ||
-		!strings.Contains(r.stderr, "hint: restore the key file") || strings.Contains(r.stderr, "keys new") {
-		t.Errorf("keys list = exit %d, %q, want exit 3 and to restore the file", r.code, r.stderr)
+	for _, want := range []string{
+		"data/keys is missing, but data/sessions.db was sealed with it", "data/keys holds no key, but data/sessions.db was sealed with one",
+	} {
+		r := cloakroom(t, dir, "keys", "list")
+		if r.code != 3 || !strings.Contains(r.stderr, want) ||
+			!strings.Contains(r.stderr, "hint: restore the key file") || strings.Contains(r.stderr, "keys new") {
+			t.Errorf("keys list = exit %d, %q, want exit 3 and to restore the file", r.code, r.stderr)
+		}
+		write(t, dir, "data/keys", "")
 	}
 }

@@ -19,6 +19,7 @@ func TestKeysLost(t *testing.T) {
 		lose func(keys string) error
 	}{
 		{"no key file", os.Remove},
+		{"an empty key file", func(keys string) error { return os.Truncate(keys, 0) }},
 		{"another key", func(keys string) error { return os.WriteFile(keys, []byte(session.NewKey()+"\n"), 0o600) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -39,6 +40,11 @@ func TestKeysLost(t *testing.T) {
 			}
 			if err := os.Rename(s.file("data/sessions.db"), s.file("data/sessions.old")); err != nil {
 				t.Fatal(err)
+			}
+			if tt.name == "an empty key file" { // it goes too, says the remedy
+				if err := os.Remove(s.file("data/keys")); err != nil {
+					t.Fatal(err)
+				}
 			}
 			p = s.serve()
 			for _, call := range []struct{ method, path string }{{"GET", "/bff/user"}, {"GET", "/api/whoami"}} {

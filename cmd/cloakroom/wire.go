@@ -120,11 +120,11 @@ func (a *app) face(keys *session.Keyring, providers []web.Provider, spa fs.FS) e
 // store either, it makes one with a first key: 0600.
 func openKeyring(cfg *Config) (*session.Keyring, error) {
 	keys, err := readKeyring(cfg.KeysFile)
+	if lost := keysLost(cfg, err); lost != nil {
+		return nil, lost
+	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return keys, err
-	}
-	if err := keysLost(cfg); err != nil {
-		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(cfg.KeysFile), 0o700); err != nil {
 		return nil, err
