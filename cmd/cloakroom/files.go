@@ -68,13 +68,13 @@ func keysLost(cfg *Config, err error) error {
 		return nil
 	}
 	if empty {
-		return misfit{hinted{fmt.Errorf("%s holds no key, but %s was sealed with one", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys + "; remove the empty key file then"}}
+		return misfit{hinted{fmt.Errorf("%s holds no key, but %s was sealed with one", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys + ", and so does the empty key file"}}
 	}
 	return misfit{hinted{fmt.Errorf("%s is missing, but %s was sealed with it", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys}}
 }
 
 // restoreKeys is what to do when keys and store do not belong together.
-const restoreKeys = "restore the key file that was used with this store; if it is lost, move the store aside: everybody signs in again"
+const restoreKeys = "restore the key file that was used with this store; if it is lost, move the store aside: everybody signs in again. Its .mark goes with it"
 
 // readSigner returns the private key in a PEM file: PKCS #8, PKCS #1 or SEC 1;
 // RSA from 2048 bits on, ECDSA on P-256 or P-384, or Ed25519.

@@ -38,8 +38,10 @@ func TestKeysLost(t *testing.T) {
 					t.Fatalf("exit %d, want a refusal with a remedy:\n%s", code, p.stderr)
 				}
 			}
-			if err := os.Rename(s.file("data/sessions.db"), s.file("data/sessions.old")); err != nil {
-				t.Fatal(err)
+			for _, name := range []string{"data/sessions.db", "data/sessions.db.mark"} {
+				if err := os.Rename(s.file(name), s.file(name+".old")); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if tt.name == "an empty key file" { // it goes too, says the remedy
 				if err := os.Remove(s.file("data/keys")); err != nil {

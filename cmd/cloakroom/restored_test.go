@@ -59,3 +59,45 @@ func TestRestoredCopyIsNoticed(t *testing.T) {
 		t.Errorf("after the next start: signed in as %q", got)
 	}
 }
+
+// A store that is gone is not the first start: everybody is signed out by it, and
+// that is told. What looks after stores calls the file empty, and says what that
+// means.
+func TestStoreGoneIsTold(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		lose func(store string) error
+	}{
+		{"emptied", func(store string) error { return os.Truncate(store, 0) }},
+		{"removed", os.Remove},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t, demo.ProviderConfig{})
+			u, p := s.user(), s.serve()
+			u.signIn()
+			p.stop()
+			p.wait()
+			if err := tt.lose(s.file("data/sessions.db")); err != nil {
+				t.Fatal(err)
+			}
+			if tt.name == "emptied" {
+				for _, args := range [][]string{{"check"}, {"compact"}, {"backup", "b.db"}} {
+					s.storeCommand(1, "data/sessions.db\": empty: there is no store in it\nhint: the next start makes a new one, and everybody signs in again;", args...)
+				}
+			}
+			p = s.serve()
+			if got := u.name(); got != "" {
+				t.Errorf("signed in as %q", got)
+			}
+			if !strings.Contains(p.stderr.String(), `"msg":"store_restored"`) || !strings.Contains(p.stderr.String(), `"found":"gone"`) {
+				t.Errorf("no event:\n%s", p.stderr)
+			}
+			u.signIn()
+			p.stop()
+			p.wait()
+			if p = s.serve(); strings.Contains(p.stderr.String(), "store_restored") || u.name() != "u-1001" {
+				t.Errorf("after the next start %q is signed in:\n%s", u.name(), p.stderr)
+			}
+		})
+	}
+}

@@ -30,7 +30,9 @@ func hintStore(err error) error {
 	case errors.Is(err, bolt.ErrLocked):
 		return hinted{err, stopFirst}
 	case errors.Is(err, bolt.ErrDamaged):
-		return hinted{err, "nothing repairs it. Keep a copy if you want to know why; disk and memory are worth a look. cloakroom store restore FILE puts a backup in its place"}
+		return hinted{err, "nothing repairs it. Keep a copy if you want to know why; disk and memory are worth a look. cloakroom store restore FILE puts a backup in its place; without one, move it and its .mark aside: everybody signs in again"}
+	case errors.Is(err, bolt.ErrEmpty):
+		return hinted{err, "the next start makes a new one, and everybody signs in again; cloakroom store restore FILE puts a backup in its place"}
 	case errors.Is(err, bolt.ErrRestored):
 		return hinted{err, "if you moved the store here, bring the file that ends in .mark too"}
 	case errors.Is(err, bolt.ErrExists):
@@ -51,8 +53,10 @@ func hintSource(file string, err error) error {
 	var h hinted
 	switch {
 	case err == nil || errors.As(err, &h):
-	case (errors.Is(err, bolt.ErrDamaged) || errors.Is(err, bolt.ErrVersion)) && !storeLike(file):
+	case errors.Is(err, bolt.ErrEmpty), (errors.Is(err, bolt.ErrDamaged) || errors.Is(err, bolt.ErrVersion)) && !storeLike(file):
 		return hinted{fmt.Errorf("%s is no store, nor a backup of one, or its beginning is destroyed", file), "name a file that cloakroom store backup wrote"}
+	case errors.Is(err, bolt.ErrDamaged):
+		return hinted{err, "nothing repairs it, and the store was not touched: take another backup"}
 	case errors.Is(err, fs.ErrNotExist):
 		return hinted{err, "is the path right?"}
 	}

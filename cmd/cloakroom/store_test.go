@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom/cloakroom/internal/demo"
+	"github.com/cloakroom/cloakroom/session"
 )
 
 // storeCommand runs "cloakroom store" and checks its exit code and what it says.
@@ -111,6 +112,23 @@ func TestStoreDamaged(t *testing.T) {
 		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, tt.file) || !strings.Contains(r.stderr, "damaged") || !strings.Contains(r.stderr, "hint: nothing repairs it") {
 			t.Errorf("store %v = exit %d, %q, %q, want exit 1, the file and what to do", tt.args, r.code, r.stdout, r.stderr)
 		}
+		// A backup is not the store: nobody is led to give that up for it.
+		named := tt.file == "damaged"
+		if another := strings.Contains(r.stderr, "the store was not touched: take another backup"); another != named || named && strings.Contains(r.stderr, "aside") {
+			t.Errorf("store %v: %q; want to take another backup if and only if it is one", tt.args, r.stderr)
+		}
+		if cause, _, _ := strings.Cut(r.stderr, "\nhint: "); strings.Contains(cause, "sign in again") {
+			t.Errorf("store %v: %q; want the remedy in the hint", tt.args, r.stderr)
+		}
+	}
+	write(t, dir, "data/keys", session.NewKey()+"\n")
+	for _, want := range []string{"damaged", "hint: nothing repairs it", "cloakroom store restore FILE", "move it and its .mark aside"} {
+		if r := cloakroom(t, dir, "serve"); r.code != 1 || !strings.Contains(r.stderr, want) {
+			t.Errorf("serve = exit %d, %q, want exit 1 and %q", r.code, r.stderr, want)
+		}
+	}
+	for _, name := range []string{"keys", "admin-token"} {
+		_ = os.Remove(filepath.Join(dir, "data", name))
 	}
 	if got, err := os.ReadFile(filepath.Join(dir, "data/sessions.db")); err != nil || string(got) != garbage {
 		t.Errorf("the damaged file was changed: %v", err)

@@ -46,7 +46,9 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		return nil, err
 	}
 	a := &app{cfg: cfg, log: log, metrics: newMetrics(providerNames(cfg)), keyIDs: keys.IDs()}
-	if a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path, Log: log}); err != nil {
+	if a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path, Log: log}); errors.Is(err, bolt.ErrDamaged) {
+		return nil, hintStore(err)
+	} else if err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -23,11 +23,15 @@ var (
 	ErrVersion = errors.New("unknown format: run the version of the program that wrote it, or move the file aside: users then sign in again")
 )
 
+// ErrEmpty means that there is nothing in a file that should be a store. Open
+// makes a new one of it.
+var ErrEmpty = errors.New("empty: there is no store in it")
+
 // The errors of every call.
 var (
 	// ErrDamaged means that the file, or the part of it that was asked for, is
 	// broken. It has not been changed. Other parts may still be readable.
-	ErrDamaged = errors.New("damaged: move the file aside and start again: users then sign in again")
+	ErrDamaged = errors.New("damaged")
 
 	// ErrUnknown means that a change was written, but that nobody can tell
 	// whether it would survive a crash, or whether it happened at all.

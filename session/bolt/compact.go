@@ -78,7 +78,7 @@ func exclusively(path string, fn func(*Store, layout) error) error {
 		return err
 	}
 	if isNew {
-		return fmt.Errorf("%w (the file is empty)", ErrVersion)
+		return ErrEmpty
 	}
 	if err := s.acquire(o, false); err != nil {
 		return err
@@ -86,7 +86,7 @@ func exclusively(path string, fn func(*Store, layout) error) error {
 	return s.guard(func() error {
 		l, err := s.examine()
 		if err == nil && l.empty {
-			err = fmt.Errorf("%w (nothing in it)", ErrVersion)
+			err = ErrEmpty
 		}
 		if err == nil {
 			err = fn(s, l)

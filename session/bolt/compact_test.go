@@ -167,7 +167,7 @@ func TestOfflineRefuses(t *testing.T) {
 		may  string // what succeeds nevertheless
 	}{
 		{"nothing", func(*testing.T, string) {}, fs.ErrNotExist, ""},
-		{"an empty file", func(t *testing.T, path string) { write(t, path, nil) }, bolt.ErrVersion, ""},
+		{"an empty file", func(t *testing.T, path string) { write(t, path, nil) }, bolt.ErrEmpty, ""},
 		{"text", func(t *testing.T, path string) { write(t, path, []byte("Dear store,\n")) }, bolt.ErrDamaged, ""},
 		{"a store in use", func(t *testing.T, path string) { openPath(t, path) }, bolt.ErrLocked, ""},
 		{"a store with a hole", func(t *testing.T, path string) {
@@ -184,7 +184,7 @@ func TestOfflineRefuses(t *testing.T) {
 		}, bolt.ErrVersion, ""},
 		{"a database of nothing", func(t *testing.T, path string) {
 			edit(t, path, func(*bbolt.Tx) error { return nil })
-		}, bolt.ErrVersion, ""},
+		}, bolt.ErrEmpty, ""},
 		{"a restored store", func(t *testing.T, path string) {
 			lived(t, path, 5)
 			if err := os.Remove(path + ".mark"); err != nil {

@@ -66,6 +66,9 @@
 // after, does not come back either: none does. Used marks, fences and revocations
 // stay: they keep things from happening twice, and old ones do no harm.
 //
+// A file that is missing or empty, beside a mark of a store, is told of in the same
+// way: a new store is made, and everybody signs in again.
+//
 // A crash never makes a file look restored: the mark is behind the file or level
 // with it, and is written first where a file is new. Moving a store means to stop
 // the process and to take the file and its mark together. What cannot be noticed

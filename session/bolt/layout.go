@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -65,12 +66,7 @@ func (s *Store) settle(o Options) (at point, marked uint64, err error) {
 		return at, 0, err
 	}
 	if l.empty {
-		l.id = newStoreID()
-		if err := s.mark(o, point{l.id, 0}); err != nil {
-			return at, 0, err
-		}
-		at, err = s.layOut(l)
-		return at, 0, err
+		return s.create(o, l)
 	}
 
 	m, err := l.marked(o.Path)
@@ -101,6 +97,26 @@ func (s *Store) settle(o Options) (at point, marked uint64, err error) {
 	return at, at.txid, s.mark(o, at)
 }
 
+// create makes a new store of a file with nothing in it. A mark that names a
+// state after a store's beginning, which has the transaction 0, tells of one that
+// is gone: it stays until there is another.
+func (s *Store) create(o Options, l layout) (at point, marked uint64, err error) {
+	old, err := readMark(o.Path)
+	if err != nil && !errors.Is(err, errNoMark) {
+		return at, 0, err
+	}
+	old = slices.DeleteFunc(old, func(p point) bool { return p.txid == 0 })
+	l.id = newStoreID()
+	if err := s.mark(o, append(old, point{l.id, 0})...); err != nil {
+		return at, 0, err
+	}
+	if at, err = s.layOut(l); err != nil || len(old) == 0 {
+		return at, 0, err
+	}
+	s.restored = &Restoration{Reason: Gone}
+	return at, at.txid, s.mark(o, at)
+}
+
 // marked returns the mark of the file at path. A program that knew no marks left
 // none: its file is taken for what it is.
 func (l layout) marked(path string) (mark, error) {
@@ -121,11 +137,11 @@ func (l layout) restored(path string) (Reason, error) {
 	return reason, nil
 }
 
-func (s *Store) mark(o Options, p point) error {
+func (s *Store) mark(o Options, points ...point) error {
 	if err := o.step("mark"); err != nil {
 		return err
 	}
-	return writeMark(o.Path, mark{p}, o.OpenFile)
+	return writeMark(o.Path, points, o.OpenFile)
 }
 
 // layOut adds what is missing to a file, and returns where it is then. The entry

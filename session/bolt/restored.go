@@ -20,6 +20,7 @@ const (
 	Behind     Reason = "behind"   // the file is older than its mark
 	OtherStore Reason = "other_id" // the mark is that of another store, or of another copy of this one
 	NoMark     Reason = "no_mark"  // there is no mark, or it cannot be understood
+	Gone       Reason = "gone"     // there is nothing in the file, or no file, but a mark of a store
 )
 
 // Restoration is what Open did with a file that was put back.
@@ -29,8 +30,8 @@ type Restoration struct {
 }
 
 // Restored returns what Open found and did if the file is not the one that this
-// store was when it was last closed, but an earlier state or a copy. The second
-// value is false if it is the one. A removal that a crash interrupts starts
+// store was when it was last closed, but an earlier state, a copy, or a new one
+// in the place of what is gone. The second value is false if it is the one. A removal that a crash interrupts starts
 // again with the next Open, which then counts the remaining sessions only.
 func (s *Store) Restored() (Restoration, bool) {
 	if s.restored == nil {

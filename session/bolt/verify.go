@@ -35,7 +35,8 @@ type Report struct {
 // record, and whether each is found by what must find it. It changes nothing. It
 // returns ErrDamaged with the first finding if something is wrong, together with
 // as much of the report as there is then; ErrLocked if a process has the file
-// open; ErrVersion for a file of something else; fs.ErrNotExist if there is none.
+// open; ErrVersion for a file of something else; ErrEmpty if there is nothing in
+// it, and fs.ErrNotExist if there is no file.
 // A damaged file is beyond repair: restore a backup, or move it aside.
 func Check(path string) (Report, error) {
 	report, err := examineFile(path, nil)
@@ -67,7 +68,7 @@ func examineFile(path string, fn func(s *Store) error) (r Report, err error) {
 		return r, err
 	}
 	if isNew {
-		return r, fmt.Errorf("%w (the file is empty)", ErrVersion)
+		return r, ErrEmpty
 	}
 	r.Size = info.Size()
 	err = s.inspect(o, func() error {
@@ -76,7 +77,7 @@ func examineFile(path string, fn func(s *Store) error) (r Report, err error) {
 			return err
 		}
 		if l.empty {
-			return fmt.Errorf("%w (nothing in it)", ErrVersion)
+			return ErrEmpty
 		}
 		if r.Restored, err = l.restored(path); err != nil {
 			return err
