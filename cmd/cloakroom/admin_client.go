@@ -14,10 +14,11 @@ import (
 	"time"
 
 	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/bolt"
 )
 
-// errNotRunning means that nothing listens at admin.listen: commands that can,
-// work on the files themselves then.
+// errNotRunning means that nothing listens at admin.listen, or nobody of ours, as
+// the store is not open: commands that can, work on the files themselves then.
 var errNotRunning = errors.New("no server is running here")
 
 // maxAdminAnswer bounds what a command reads into memory of an answer.
@@ -29,12 +30,12 @@ var localKeys = []string{"admin", "keys_file", "store", "session.absolute"}
 
 // adminClient asks a running server through its admin listener.
 type adminClient struct {
-	address, tokenFile string
-	http               *http.Client
+	address, tokenFile, store string
+	http                      *http.Client
 }
 
 func newAdminClient(cfg *Config) *adminClient {
-	return &adminClient{address: cfg.Admin.Listen, tokenFile: cfg.Admin.TokenFile, http: adminHTTP()}
+	return &adminClient{address: cfg.Admin.Listen, tokenFile: cfg.Admin.TokenFile, store: cfg.Store.Bolt.Path, http: adminHTTP()}
 }
 
 // adminHTTP never leaves this machine's own network: no proxy from the
@@ -55,7 +56,10 @@ func adminHTTP() *http.Client {
 // errNotRunning, or says what an operator can do about it. The caller closes
 // the body.
 func (c *adminClient) do(ctx context.Context, method, path string) (io.ReadCloser, error) {
-	token, tokenErr := readAdminToken(c.tokenFile)
+	token, tokenErr := c.token()
+	if errors.Is(tokenErr, errNotRunning) {
+		return nil, errNotRunning
+	}
 	if tokenErr != nil {
 		// Whether somebody is there comes first: if not, no token is needed.
 		path, method = "/healthz", http.MethodGet
@@ -78,9 +82,38 @@ func (c *adminClient) do(ctx context.Context, method, path string) (io.ReadClose
 	}
 	defer func() { _ = res.Body.Close() }()
 	if tokenErr != nil {
-		return nil, c.tokenTrouble(tokenErr)
+		return nil, tokenErr
 	}
 	return nil, c.refusal(res)
+}
+
+// token returns the token for a server that can be ours: ours has the store open.
+// While none has, any user of this machine may be who listens, and gets no token
+// (errNotRunning). Where nobody can tell, it is asked all the same.
+func (c *adminClient) token() (session.Secret, error) {
+	locked, err := bolt.Locked(c.store)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "", hinted{fmt.Errorf("something listens at admin.listen (%s), but there is no store %s", c.address, c.store),
+			"is this the configuration that it was started with? If it is not Cloakroom, admin.listen is taken: name another address"}
+	case err == nil && !locked:
+		return "", errNotRunning
+	}
+	token, err := readAdminToken(c.tokenFile)
+	if err != nil {
+		return "", c.tokenTrouble(err)
+	}
+	return token, nil
+}
+
+// unanswered is err of a command that went without a server, as nobody answered:
+// a store that is locked nevertheless wants another explanation.
+func (c *adminClient) unanswered(err error) error {
+	if !errors.Is(err, bolt.ErrLocked) {
+		return err
+	}
+	return hinted{fmt.Errorf("a process has %s open, but nothing listens at admin.listen (%s)", c.store, c.address),
+		"is this the configuration that it was started with, or is it just starting or stopping?"}
 }
 
 // tokenTrouble says why a server that runs can't be asked.

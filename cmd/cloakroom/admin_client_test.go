@@ -1,14 +1,18 @@
 package main_test
 
 import (
+	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/cloakroom/cloakroom/internal/demo"
+	"github.com/cloakroom/cloakroom/session/bolt"
 )
 
 // A command that asks a running server says what is wrong when it can't, and
@@ -53,6 +57,74 @@ func TestAdminClient(t *testing.T) {
 	}
 }
 
+// A process has the store open, and nothing listens where the configuration says:
+// that is said, not to stop what the command could go with (N2).
+func TestAdminListensElsewhere(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	s.serve()
+	nobody := "127.0.0.1:" + freePort(t)
+	write(t, s.dir, "client.yaml", s.config(s.admin, nobody))
+	for _, args := range [][]string{{"keys", "list"}, {"store", "check"}, {"store", "backup", "b.db"}} {
+		r := cloakroom(t, s.dir, append(args, "-c", "client.yaml")...)
+		want := "a process has data/sessions.db open, but nothing listens at admin.listen (" + nobody +
+			")\nhint: is this the configuration that it was started with, or is it just starting or stopping?\n"
+		if r.code != 1 || !strings.HasSuffix(r.stderr, want) || strings.Contains(r.stderr, "stop Cloakroom") {
+			t.Errorf("%v = exit %d, %q, %q, want exit 1 and %q", args, r.code, r.stdout, r.stderr, want)
+		}
+	}
+}
+
+// While no server of ours can be running, whoever took its address gets no token:
+// the commands go without a server.
+func TestAdminTokenStaysHere(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	p := s.serve()
+	s.user().signIn()
+	p.stop()
+	p.wait()
+	var asked, tokens atomic.Int32
+	l, err := net.Listen("tcp", s.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	impostor := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if r.Header.Get("Authorization") != "" {
+			tokens.Add(1)
+		}
+	})}
+	go func() { _ = impostor.Serve(l) }()
+	defer func() { _ = impostor.Close() }()
+	all := func(code int, want string) {
+		t.Helper()
+		for _, args := range [][]string{{"keys", "list"}, {"store", "check"}, {"store", "backup", "b.db"}} {
+			if r := cloakroom(t, s.dir, args...); r.code != code || !strings.Contains(r.stdout+r.stderr, want) {
+				t.Errorf("%v = exit %d, %q, %q, want exit %d and %q", args, r.code, r.stdout, r.stderr, code, want)
+			}
+		}
+	}
+	all(0, "")
+	if got := asked.Load(); got > 0 {
+		t.Errorf("with the store free %d requests were sent, want none", got)
+	}
+	if err := errors.Join(os.Remove(s.file("b.db")), os.Rename(s.file("data/sessions.db"), s.file("aside"))); err != nil {
+		t.Fatal(err)
+	}
+	all(1, "something listens at admin.listen ("+s.admin+"), but there is no store data/sessions.db\nhint: is this the configuration that it was started with?")
+	if got := tokens.Load(); got > 0 {
+		t.Errorf("%d requests carried the token, want none", got)
+	}
+
+	// Where nobody can tell, a server is asked as ever.
+	if err := os.Symlink("sessions.db", s.file("data/sessions.db")); err != nil {
+		t.Fatal(err)
+	}
+	all(1, "")
+	if got := tokens.Load(); got != 3 {
+		t.Errorf("with a store that can't be looked at %d requests carried the token, want 3", got)
+	}
+}
+
 // What listens at admin.listen may be somebody else: the answer is doubted, and
 // the token goes no further.
 func TestAdminClientElsewhere(t *testing.T) {
@@ -81,6 +153,11 @@ func TestAdminClientElsewhere(t *testing.T) {
 			dir := t.TempDir()
 			write(t, dir, "config.yaml", minimal+"admin: {listen: '"+other.Listener.Addr().String()+"'}\n")
 			write(t, dir, "data/admin-token", strings.Repeat("A", 43))
+			store, err := bolt.Open(bolt.Options{Path: filepath.Join(dir, "data/sessions.db")}) // a server has it
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = store.Close() }()
 			if r := cloakroom(t, dir, "keys", "list"); r.code != 1 || !strings.Contains(r.stderr, tt.want) {
 				t.Errorf("keys list = exit %d, %q, want exit 1 and %q", r.code, r.stderr, tt.want)
 			}

@@ -87,6 +87,12 @@ func TestBackupCutOff(t *testing.T) {
 			dir := t.TempDir()
 			cfg := DefaultConfig()
 			cfg.Admin.Listen, cfg.Admin.TokenFile = server.Listener.Addr().String(), filepath.Join(dir, "token")
+			cfg.Store.Bolt.Path = filepath.Join(dir, "sessions.db")
+			store, err := bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path}) // the server has it
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = store.Close() }()
 			if err := os.WriteFile(cfg.Admin.TokenFile, []byte(strings.Repeat("A", 43)), 0o600); err != nil {
 				t.Fatal(err)
 			}

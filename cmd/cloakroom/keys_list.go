@@ -24,10 +24,12 @@ func (k *keysListCmd) Run(env *environment) error {
 		return err
 	}
 	var found keyInventory
-	err = newAdminClient(cfg).get(env.ctx, "/keys", &found)
+	client := newAdminClient(cfg)
+	err = client.get(env.ctx, "/keys", &found)
 	running := !errors.Is(err, errNotRunning)
 	if !running {
 		found, err = keysOffline(env.ctx, cfg)
+		err = client.unanswered(err)
 	}
 	if err != nil {
 		return err
@@ -41,7 +43,7 @@ func (k *keysListCmd) Run(env *environment) error {
 
 // keysOffline makes the inventory from the files, as a start would find them. It
 // changes no session: a store from which a start would remove them all is refused.
-func keysOffline(ctx context.Context, cfg *Config) (_ keyInventory, err error) {
+func keysOffline(ctx context.Context, cfg *Config) (keyInventory, error) {
 	ring, err := readKeyring(cfg.KeysFile)
 	if lost := keysLost(cfg, err); lost != nil {
 		return keyInventory{}, lost
@@ -56,26 +58,30 @@ func keysOffline(ctx context.Context, cfg *Config) (_ keyInventory, err error) {
 	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return unusedKeys(cfg, ring), nil // opening it would make it
 	}
-	// Opening a store that was put back drops its sessions, for good.
-	switch report, err := bolt.Check(path); {
-	case err != nil:
+	uses, report, err := inventory(ctx, cfg, ring)
+	switch {
+	case err != nil && !errors.Is(err, session.ErrWrongKeys):
 		return keyInventory{}, hintStore(err)
 	case report.Restored != "":
 		return keyInventory{}, hintStore(fmt.Errorf("%s: %w (%s)", path, bolt.ErrRestored, report.Restored))
+	case err != nil:
+		return keyInventory{}, wrongKeys(cfg)
 	}
-	store, err := bolt.Open(bolt.Options{Path: path})
-	if err != nil {
-		return keyInventory{}, hintStore(err)
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	m := session.NewManager(session.Config{
-		Store: store, Keys: ring, Limits: session.Limits{Absolute: cfg.Session.Absolute}, Log: slog.New(slog.DiscardHandler),
+	return keyInventory{Absolute: cfg.Session.Absolute, Keys: uses}, nil
+}
+
+// inventory reads what each key seals out of the store's file, and leaves that
+// as it is: opening a store that was put back would drop its sessions, for good.
+// The error is session.ErrWrongKeys, or one of bolt's.
+func inventory(ctx context.Context, cfg *Config, ring *session.Keyring) (uses []session.KeyUse, report bolt.Report, err error) {
+	report, err = bolt.Examine(cfg.Store.Bolt.Path, func(store session.Store) (err error) {
+		m := session.NewManager(session.Config{
+			Store: store, Keys: ring, Limits: session.Limits{Absolute: cfg.Session.Absolute}, Log: slog.New(slog.DiscardHandler),
+		})
+		uses, err = m.Inventory(ctx)
+		return err
 	})
-	uses, err := m.Inventory(ctx)
-	if errors.Is(err, session.ErrWrongKeys) {
-		err = wrongKeys(cfg)
-	}
-	return keyInventory{Absolute: cfg.Session.Absolute, Keys: uses}, err
+	return uses, report, err
 }
 
 // unusedKeys is the inventory of a ring without a store.

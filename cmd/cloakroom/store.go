@@ -135,13 +135,15 @@ func (c *storeCheckCmd) store(env *environment) (path string, report bolt.Report
 		return path, report, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	err = newAdminClient(cfg).backup(env.ctx, filepath.Join(dir, "copy"), func(file string) (err error) {
+	client := newAdminClient(cfg)
+	err = client.backup(env.ctx, filepath.Join(dir, "copy"), func(file string) (err error) {
 		report, err = bolt.Check(file)
 		report.Restored = "" // a copy has no mark
 		return err
 	})
 	if errors.Is(err, errNotRunning) {
 		report, err = bolt.Check(path)
+		err = client.unanswered(err)
 	}
 	return path, report, err
 }
@@ -202,12 +204,14 @@ func (c *storeBackupCmd) Run(env *environment) error {
 		return hinted{fmt.Errorf("the folder %s does not exist", folder), "make it with: mkdir -p -m 700 " + folder}
 	}
 	var report bolt.Report
-	err = newAdminClient(cfg).backup(env.ctx, c.File, func(file string) (err error) {
+	client := newAdminClient(cfg)
+	err = client.backup(env.ctx, c.File, func(file string) (err error) {
 		report, err = bolt.Check(file)
 		return err
 	})
 	if errors.Is(err, errNotRunning) {
 		report, err = bolt.Backup(cfg.Store.Bolt.Path, c.File)
+		err = client.unanswered(err)
 	}
 	if err != nil {
 		return hintStore(err)
