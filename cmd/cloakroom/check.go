@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/cloakroom/cloakroom/proxy"
+	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/bolt"
 )
 
 type checkCmd struct {
@@ -41,8 +45,15 @@ func (c *checkCmd) Run(env *environment) error {
 	if c.ProbeReuse != "" {
 		return probeReuse(env, cfg, c)
 	}
+	locked, err := opens(env.ctx, cfg)
+	if err != nil {
+		return err
+	}
 	env.say("%s: ok", c.Config)
 	env.say("  %s", summary(cfg))
+	if locked {
+		env.say("  %s is in use, so whether the keys in %s open it could not be looked at", cfg.Store.Bolt.Path, cfg.KeysFile)
+	}
 	for i, p := range cfg.Providers {
 		ours := origin(cfg)
 		env.say("  register at %s: redirect URI %s, post-logout redirect URI %s, back-channel logout URI %s (or, only if it knows no back-channel, front-channel logout URI %s)",
@@ -51,6 +62,28 @@ func (c *checkCmd) Run(env *environment) error {
 		env.say("  %s: refresh_reuse %s: %s", p.Name, p.RefreshReuse.Mode, secondUse(p.RefreshReuse))
 	}
 	return nil
+}
+
+// opens returns what serve would complain of when it opens the store with the
+// keys. It changes nothing, and can't tell while a process has the store open.
+func opens(ctx context.Context, cfg *Config) (locked bool, err error) {
+	ring, err := readKeyring(cfg.KeysFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil // the first start makes it
+	}
+	if err != nil {
+		return false, err
+	}
+	_, _, err = inventory(ctx, cfg, ring)
+	switch {
+	case errors.Is(err, bolt.ErrLocked):
+		return true, nil
+	case errors.Is(err, bolt.ErrEmpty), errors.Is(err, os.ErrNotExist): // likewise
+		return false, nil
+	case errors.Is(err, session.ErrWrongKeys):
+		return false, wrongKeys(cfg)
+	}
+	return false, hintStore(err)
 }
 
 // construct makes what serve would make of cfg, short of opening the store: what

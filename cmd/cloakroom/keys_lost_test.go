@@ -32,6 +32,9 @@ func TestKeysLost(t *testing.T) {
 			if err := tt.lose(s.file("data/keys")); err != nil {
 				t.Fatal(err)
 			}
+			if r := cloakroom(t, s.dir, "check"); r.code != 3 || !strings.Contains(r.stderr, "move the store aside: everybody signs in again") {
+				t.Errorf("check = exit %d, %q, %q, want what serve says", r.code, r.stdout, r.stderr)
+			}
 			for range 2 { // a second attempt finds it as the first one did
 				p = s.run("serve")
 				if code := p.wait(); code == 0 || !strings.Contains(p.stderr.String(), "move the store aside: everybody signs in again") {
