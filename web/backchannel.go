@@ -29,8 +29,9 @@ const (
 // provider itself says that sessions are over (OpenID Connect Back-Channel Logout
 // 1.0, 2.5–2.8). The signed token is the only proof, so that cookies, Origin and
 // X-CSRF mean nothing here. It answers 200 only when what was asked is durable or
-// there was nothing to do, and 400 to everything else, store failures included
-// (I7): a provider may take any other answer for a success.
+// there was nothing to do, and 400 otherwise, store failures included (I7): a
+// provider may take another answer for a success. Beyond the client's allowance
+// what is refused gets 429.
 func (s *Server) backchannelLogout(c echo.Context) error {
 	w, r := c.Response(), c.Request()
 	p := s.provider(c.Param("provider"))
@@ -86,7 +87,7 @@ func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 // does) must not be able to keep its logouts out.
 func (s *Server) logoutRefused(r *http.Request, p *Provider, reason string, err error) error {
 	if reason != logoutFailed {
-		if err := s.limits.callbacks.take(byAddress(s.Client(r))); err != nil {
+		if err := s.limits.strays.take(byAddress(s.Client(r))); err != nil {
 			return err
 		}
 	}

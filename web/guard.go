@@ -61,6 +61,19 @@ func (s *Server) guarded(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// returning is echo's middleware for the ways back from a provider: a browser goes
+// there as a navigation, or can't say what it does. What another site's page has
+// fetched from here, as an image for instance, is refused before anything is
+// looked at or counted.
+func returning(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if r := c.Request(); r.Header.Get("Sec-Fetch-Mode") != "" && !isNavigation(r) {
+			return errNavigation
+		}
+		return next(c)
+	}
+}
+
 // single returns the value of a header that may occur once; ok is false if it
 // occurs more often.
 func single(h http.Header, name string) (value string, present, ok bool) {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 
 	"github.com/cloakroom/cloakroom/session"
@@ -19,7 +18,7 @@ import (
 // /64, which is what one customer gets.
 type Rates struct {
 	SignIns        int // sign-ins begun
-	Callbacks      int // callbacks, front-channel logouts, and back-channel logouts that are refused
+	Callbacks      int // sign-ins that come back to their browser, and as many others: see strays
 	Renewals       int // renewals asked for by the app, per session
 	RefusedTickets int // tickets that opened no session, each counted once
 }
@@ -37,6 +36,11 @@ type allowances struct {
 	signIns, callbacks, refusedTickets *allowance[netip.Addr]
 	renewals                           *allowance[string]
 
+	// strays has what anybody can send: callbacks to a browser that has no sign-in
+	// they belong to, and logouts that are refused. They are counted apart from
+	// callbacks, so that nobody keeps others at an address from signing in by them.
+	strays *allowance[netip.Addr]
+
 	// gone remembers tickets that opened no session: a page that is left open with
 	// one comes again and again, and must not use up what others at its address
 	// have.
@@ -47,6 +51,7 @@ func newAllowances(r Rates, now func() time.Time) allowances {
 	return allowances{
 		signIns:        newAllowance[netip.Addr]("sign_ins", r.SignIns, now),
 		callbacks:      newAllowance[netip.Addr]("callbacks", r.Callbacks, now),
+		strays:         newAllowance[netip.Addr]("callbacks", r.Callbacks, now),
 		refusedTickets: newAllowance[netip.Addr]("refused_tickets", r.RefusedTickets, now),
 		renewals:       newAllowance[string]("renewals", r.Renewals, now),
 		gone:           newCounters[session.Key, struct{}](),
@@ -204,17 +209,6 @@ func byAddress(a netip.Addr) netip.Addr {
 		}
 	}
 	return a
-}
-
-// limited is echo's middleware for endpoints whose every request is counted as a
-// callback.
-func (s *Server) limited(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if err := s.limits.callbacks.take(byAddress(s.Client(c.Request()))); err != nil {
-			return err
-		}
-		return next(c)
-	}
 }
 
 // mayOpen refuses a ticket that would be looked for in the store, if its

@@ -124,16 +124,18 @@ func (s *Server) callback(c echo.Context) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	q, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return s.signInRefused(r, pending{}, errParameter)
-	}
 	t, name, ok := s.cookies.readLogin(r, q.Get("state"))
-	if !ok {
-		return s.signInRefused(r, pending{}, errTransaction)
-	}
-	if t.Request == nil {
+	switch {
+	case err != nil:
+		return s.strayCallback(r, errParameter)
+	case !ok:
+		return s.strayCallback(r, errTransaction)
+	case t.Request == nil:
 		s.sendBack(w, t) // it was finished before
 		return nil
+	}
+	if err := s.limits.callbacks.take(byAddress(s.Client(r))); err != nil {
+		return err
 	}
 	request := *t.Request
 	provider := s.provider(request.Provider)
@@ -162,6 +164,15 @@ func (s *Server) callback(c echo.Context) error {
 		err = fmt.Errorf("%w: %w", kind, err)
 	}
 	return s.signInRefused(r, p, err)
+}
+
+// strayCallback refuses a callback that no sign-in of this browser belongs to, as
+// anybody can send it.
+func (s *Server) strayCallback(r *http.Request, err error) error {
+	if over := s.limits.strays.take(byAddress(s.Client(r))); over != nil {
+		return over
+	}
+	return s.signInRefused(r, pending{}, err)
 }
 
 // errRepeated means that this callback was used before: no error to the user.

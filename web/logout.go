@@ -91,14 +91,11 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request, ended sessio
 // provider's logout.
 func (s *Server) logoutCallback(c echo.Context) error {
 	w, r := c.Response(), c.Request()
-	found := r.CookiesNamed(s.cookies.logoutName)
-	states := r.URL.Query()["state"]
-	if len(found) != 1 || len(states) != 1 {
-		return errLogoutState
-	}
-	raw, ok := unseal(s.cookies.sealers.Load().login, s.cookies.logoutName, found[0].Value)
-	state, name, _ := strings.Cut(string(raw), " ")
-	if !ok || state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(states[0])) != 1 {
+	name, ok := s.logoutBegun(r)
+	if !ok {
+		if err := s.limits.strays.take(byAddress(s.Client(r))); err != nil {
+			return err
+		}
 		return errLogoutState
 	}
 	s.cookies.set(w, s.cookies.logoutName, "", expired, http.SameSiteLaxMode)
@@ -108,6 +105,19 @@ func (s *Server) logoutCallback(c echo.Context) error {
 	}
 	redirect(w, http.StatusSeeOther, location)
 	return nil
+}
+
+// logoutBegun returns the provider whose logout this browser was sent to, if that
+// is what it comes back from.
+func (s *Server) logoutBegun(r *http.Request) (provider string, ok bool) {
+	found := r.CookiesNamed(s.cookies.logoutName)
+	states := r.URL.Query()["state"]
+	if len(found) != 1 || len(states) != 1 {
+		return "", false
+	}
+	raw, ok := unseal(s.cookies.sealers.Load().login, s.cookies.logoutName, found[0].Value)
+	state, provider, _ := strings.Cut(string(raw), " ")
+	return provider, ok && state != "" && subtle.ConstantTimeCompare([]byte(state), []byte(states[0])) == 1
 }
 
 // wantsJSON reports whether a call, not a form, is to be answered.

@@ -7,7 +7,7 @@ var (
 	errReturnTo    = &Refusal{Status: 400, Code: "invalid_return_to", Title: "return_to must be a path of this site."}
 	errParameter   = &Refusal{Status: 400, Code: "invalid_parameter", Title: "The address has a parameter that can't be used."}
 	errCSRF        = &Refusal{Status: 403, Code: "cross_site", Title: "The request did not come from this site's own pages."}
-	errNavigation  = &Refusal{Status: 403, Code: "not_a_navigation", Title: "Signing in must be started by opening the page, not in the background."}
+	errNavigation  = &Refusal{Status: 403, Code: "not_a_navigation", Title: "Signing in and out is done by opening the page, not in the background."}
 	errPrefetch    = &Refusal{Status: 403, Code: "prefetch_refused", Title: "Signing in is not started in advance."}
 	errDocument    = &Refusal{Status: 403, Code: "not_a_document", Title: "This address serves calls of the application and can't be opened as a page."}
 	errPreflight   = &Refusal{Status: 403, Code: "cors_refused", Title: "Other origins have no access."}

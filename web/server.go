@@ -112,11 +112,11 @@ func (s *Server) endpoints() *echo.Echo {
 
 	b := e.Group(s.base)
 	b.GET("/login", s.login)
-	b.GET("/callback", s.callback, s.limited)
-	b.GET("/callback/:provider", s.callback, s.limited)
-	b.GET("/logout/callback", s.logoutCallback, s.limited)
+	b.GET("/callback", s.callback, returning)
+	b.GET("/callback/:provider", s.callback, returning)
+	b.GET("/logout/callback", s.logoutCallback, returning)
 	b.POST("/backchannel-logout/:provider", s.backchannelLogout)
-	b.GET("/frontchannel-logout/:provider", s.frontchannelLogout, s.limited)
+	b.GET("/frontchannel-logout/:provider", s.frontchannelLogout)
 	b.GET("/jwks", s.jwks)
 
 	b.GET("/user", s.user, s.guarded)

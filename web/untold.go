@@ -61,7 +61,7 @@ func (s *Server) Run(ctx context.Context) {
 func (s *Server) tellUntold() {
 	l := &s.limits
 	for name, n := range map[string]int{
-		l.signIns.name(): l.signIns.collect(), l.callbacks.name(): l.callbacks.collect(),
+		l.signIns.name(): l.signIns.collect(), l.callbacks.name(): l.callbacks.collect() + l.strays.collect(),
 		l.refusedTickets.name(): l.refusedTickets.collect(), l.renewals.name(): l.renewals.collect(),
 	} {
 		if n > 0 {

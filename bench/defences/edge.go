@@ -38,9 +38,24 @@ var edge = []defence{
 		Package: "./web", Test: "TestUserContext",
 	},
 	{
-		Name: "callbacks are limited (K2)", File: "web/server.go",
-		Old: "b.GET(\"/callback\", s.callback, s.limited)", New: "b.GET(\"/callback\", s.callback)",
+		Name: "sign-ins that come back are limited (K2)", File: "web/login.go",
+		Old: "\tif err := s.limits.callbacks.take(byAddress(s.Client(r))); err != nil {\n\t\treturn err\n\t}\n", New: "",
+		Package: "./web", Test: "TestFinishedSignInsAreLimited",
+	},
+	{
+		Name: "stray callbacks are limited (K2)", File: "web/login.go",
+		Old: "\tif over := s.limits.strays.take(byAddress(s.Client(r))); over != nil {\n\t\treturn over\n\t}\n", New: "",
 		Package: "./web", Test: "TestCallbacksAreLimited",
+	},
+	{
+		Name: "stray callbacks keep nobody from signing in (K2)", File: "web/login.go",
+		Old: "s.limits.strays.take(", New: "s.limits.callbacks.take(",
+		Package: "./web", Test: "TestOthersKeepNobodyFromSigningIn",
+	},
+	{
+		Name: "what a page fetches is no way back from a provider (K2)", File: "web/guard.go",
+		Old: "r.Header.Get(\"Sec-Fetch-Mode\") != \"\" && !isNavigation(r)", New: "false && !isNavigation(r)",
+		Package: "./web", Test: "TestReturnsAreNavigations",
 	},
 	{
 		Name: "tickets that open nothing are limited (K2)", File: "web/server.go",

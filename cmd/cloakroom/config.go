@@ -134,7 +134,7 @@ type Limits struct {
 // Renewals are counted per client address.
 type Rates struct {
 	SignIns        int `yaml:"sign_ins"`        // begun
-	Callbacks      int `yaml:"callbacks"`       // and refused logout messages of providers
+	Callbacks      int `yaml:"callbacks"`       // and, counted apart, stray ones and refused logouts
 	Renewals       int `yaml:"renewals"`        // asked for by the app, per session
 	RefusedTickets int `yaml:"refused_tickets"` // that opened no session
 }

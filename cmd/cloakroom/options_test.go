@@ -27,9 +27,19 @@ func TestCustodyOptions(t *testing.T) {
 			}
 		}},
 		{"callbacks", "limits: {rates: {callbacks: 1}}", func(t *testing.T, s *site) { // K2
+			for _, want := range []int{http.StatusBadRequest, http.StatusTooManyRequests} {
+				if status, body := s.user().send("GET", "/bff/callback?state=x"); status != want {
+					t.Errorf("a stray callback = %d %s, want %d", status, body, want)
+				}
+			}
 			s.user().signIn()
-			if status, body := s.user().send("GET", "/bff/callback?state=x"); status != http.StatusTooManyRequests {
-				t.Errorf("the second callback = %d %s, want 429", status, body)
+			u := s.user()
+			callback, err := s.provider.SignIn(u.hc, s.origin+"/bff/login", "bob")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, body := u.send("GET", strings.TrimPrefix(callback.String(), s.origin)); status != http.StatusTooManyRequests {
+				t.Errorf("the second sign-in that comes back = %d %s, want 429", status, body)
 			}
 		}},
 		{"renewals", "limits: {rates: {renewals: 1}}", func(t *testing.T, s *site) { // K2
