@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"io"
-	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -80,9 +79,9 @@ func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	return form["logout_token"][0], nil
 }
 
-// logoutRefused writes the audit event for a provider's logout that was not
-// carried out, and returns err. Beyond the client's allowance there is no event:
-// the log would fill up (K2). Only then does the allowance matter, because whoever
+// logoutRefused returns err as a provider's logout that was not carried out, which
+// is an audit event. Beyond the client's allowance there is none: the log would
+// fill up (K2). Only then does the allowance matter, because whoever
 // shares the provider's address (behind a proxy that is not trusted, everybody
 // does) must not be able to keep its logouts out.
 func (s *Server) logoutRefused(r *http.Request, p *Provider, reason string, err error) error {
@@ -91,8 +90,5 @@ func (s *Server) logoutRefused(r *http.Request, p *Provider, reason string, err 
 			return err
 		}
 	}
-	reference := newReference()
-	session.Audit(r.Context(), s.log, session.EventLogoutRefused, slog.String("reference", reference),
-		slog.String("reason", reason), slog.String("provider", p.Name()), slog.String("client", s.ClientIP(r)))
-	return audited{error: err, reference: reference}
+	return audited{error: err, event: session.EventLogoutRefused, reason: reason, provider: p.Name()}
 }

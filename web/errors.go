@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -164,17 +163,12 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
 		return // the browser has left: nobody reads an answer
 	}
-	p := s.problem(err)
-	p.Reference = newReference()
-	var told audited
-	if errors.As(err, &told) {
-		p.Reference = told.reference
-		if told.returnTo != "" && p.LoginURL != "" {
-			p.LoginURL += "?return_to=" + url.QueryEscape(told.returnTo)
-		}
-	}
+	p := s.logged(r, err)
 	s.Count.Refused(p.Code)
-	p.logged = s.logProblem(r, p, err)
+	var own audited
+	if errors.As(err, &own) && own.returnTo != "" && p.LoginURL != "" {
+		p.LoginURL += "?return_to=" + url.QueryEscape(own.returnTo)
+	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if p.retryAfter > 0 {
@@ -196,67 +190,4 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Method != http.MethodHead {
 		_ = json.NewEncoder(w).Encode(p)
 	}
-}
-
-// logProblem writes the line for p, and reports whether the log takes such a line:
-// those about what happens all the time are for debugging only.
-func (s *Server) logProblem(r *http.Request, p Problem, err error) bool {
-	attrs := []slog.Attr{
-		slog.String("code", p.Code), slog.Int("status", p.Status), slog.String("reference", p.Reference),
-		slog.String("method", limit(r.Method)), slog.String("path", limit(r.URL.Path)),
-		slog.String("client", s.ClientIP(r)), slog.String("error", err.Error()),
-	}
-	level := s.levelOf(p, err)
-	if level == slog.LevelDebug {
-		s.log.LogAttrs(r.Context(), level, "request refused", attrs...)
-		return s.log.Enabled(r.Context(), level)
-	}
-	var told audited
-	var over *overrun
-	switch {
-	case errors.As(err, &over):
-		attrs = append(attrs, slog.Int("times", over.tell))
-		if r.Header.Get("X-Forwarded-For") != "" && s.Client(r) == peer(r) {
-			attrs = append(attrs, slog.String("hint", "this client speaks for others: if it is your proxy, name it in trusted_proxies"))
-		}
-		session.Audit(r.Context(), s.log, session.EventRefused, attrs...)
-	case level == slog.LevelError:
-		s.log.LogAttrs(r.Context(), level, "request failed", attrs...)
-	case errors.As(err, &told):
-		s.log.LogAttrs(r.Context(), level, "request refused", attrs...)
-	default:
-		session.Audit(r.Context(), s.log, session.EventRefused, attrs...)
-	}
-	return s.log.Enabled(r.Context(), level)
-}
-
-// levelOf is the level of p's line. A flood must not become one in the log, nor
-// an outage: its refusals are told of together, see [Server.Run].
-func (s *Server) levelOf(p Problem, err error) slog.Level {
-	var told audited
-	var over *overrun
-	provider, held := session.HeldBack(err)
-	switch {
-	case errors.As(err, &over) && over.tell == 0, p.Status == http.StatusUnauthorized, p.Status == http.StatusNotFound:
-		return slog.LevelDebug
-	case held:
-		if n, ok := s.untold.held[provider]; ok {
-			n.Add(1)
-		}
-		return slog.LevelDebug
-	case p.Status >= 500:
-		return slog.LevelError
-	case errors.As(err, &told):
-		return slog.LevelInfo
-	}
-	return slog.LevelWarn
-}
-
-// limit keeps what a client chose short in the log (N4).
-func limit(text string) string {
-	const most = 200
-	if len(text) > most {
-		return text[:most] + "…"
-	}
-	return text
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,13 +22,10 @@ type Rates struct {
 	RefusedTickets int // tickets that opened no session, each counted once
 }
 
-// maxCounters bounds what one allowance remembers, at some 15 MB. Whoever has
-// more addresses than that makes the oldest counters begin anew: a counter that
-// is forgotten refuses nobody.
+// maxCounters bounds what one allowance remembers, and what the log does, at some
+// 15 MB each. Whoever has more addresses than that makes the oldest counters begin
+// anew: a counter that is forgotten refuses nobody.
 const maxCounters = 50_000
-
-// tellEvery is how often the log tells that one client is being refused.
-const tellEvery = time.Minute
 
 // allowances are the limits of one server.
 type allowances struct {
@@ -71,31 +67,19 @@ func newCounters[K comparable, V any]() *lru.Cache[K, V] {
 type allowance[K comparable] struct {
 	limit     string // in limits.rates
 	perMinute int
-	counters  *lru.Cache[K, *counter]
+	counters  *lru.Cache[K, *rate.Limiter] // what is left to each
 	now       func() time.Time
 
 	// lowUntil is until when some client may have nothing left, in ns. Outside of
 	// that a call looks at nothing that all calls share.
 	lowUntil atomic.Int64
-
-	mu     sync.Mutex
-	untold int // refusals of all clients that the log has not heard of; guarded by mu
-	round  int // how often they were collected; guarded by mu
 }
 
 func newAllowance[K comparable](name string, perMinute int, now func() time.Time) *allowance[K] {
 	if perMinute <= 0 {
 		return nil
 	}
-	return &allowance[K]{limit: name, perMinute: perMinute, counters: newCounters[K, *counter](), now: now}
-}
-
-// counter is what is left to one client, and what the log was told of it.
-type counter struct {
-	*rate.Limiter
-	untold int       // refusals in this round that the log has not heard of; guarded by the allowance's mu
-	round  int       // of untold; guarded by the allowance's mu
-	told   time.Time // when the log last heard of one; guarded by the allowance's mu
+	return &allowance[K]{limit: name, perMinute: perMinute, counters: newCounters[K, *rate.Limiter](), now: now}
 }
 
 // take uses up one of k's events. The error is an *overrun if none is left.
@@ -111,7 +95,7 @@ func (a *allowance[K]) take(k K) error {
 
 // spent returns k's counter if nothing is left of it, else nil. It uses nothing
 // up, and takes no memory for a client that is not counted yet.
-func (a *allowance[K]) spent(k K) *counter {
+func (a *allowance[K]) spent(k K) *rate.Limiter {
 	if a == nil || a.now().UnixNano() > a.lowUntil.Load() {
 		return nil
 	}
@@ -129,7 +113,7 @@ func (a *allowance[K]) count(k K) {
 }
 
 // use takes one event from c, and reports whether there was one.
-func (a *allowance[K]) use(c *counter) bool {
+func (a *allowance[K]) use(c *rate.Limiter) bool {
 	now := a.now()
 	granted := c.AllowN(now, 1)
 	if c.TokensAt(now) < 1 { // for no longer than it takes to get one back
@@ -138,11 +122,11 @@ func (a *allowance[K]) use(c *counter) bool {
 	return granted
 }
 
-func (a *allowance[K]) counter(k K) *counter {
+func (a *allowance[K]) counter(k K) *rate.Limiter {
 	if c, ok := a.counters.Get(k); ok {
 		return c
 	}
-	c := &counter{Limiter: rate.NewLimiter(rate.Limit(a.perMinute)/60, a.perMinute)}
+	c := rate.NewLimiter(rate.Limit(a.perMinute)/60, a.perMinute)
 	if other, ok, _ := a.counters.PeekOrAdd(k, c); ok {
 		return other
 	}
@@ -150,51 +134,15 @@ func (a *allowance[K]) counter(k K) *counter {
 }
 
 // refuse returns the error for a client whose counter has nothing left.
-func (a *allowance[K]) refuse(c *counter) error {
-	now := a.now()
-	missing := max(0, 1-c.TokensAt(now))
-	over := &overrun{limit: a.limit, wait: time.Duration(missing * float64(time.Minute) / float64(a.perMinute))}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if c.round != a.round {
-		c.untold, c.round = 0, a.round // the log has heard of them, with all others
-	}
-	c.untold++
-	a.untold++
-	if now.Sub(c.told) >= tellEvery {
-		a.untold -= c.untold
-		over.tell, c.untold, c.told = c.untold, 0, now
-	}
-	return over
-}
-
-// name is the limit's name in limits.rates; empty if there is none.
-func (a *allowance[K]) name() string {
-	if a == nil {
-		return ""
-	}
-	return a.limit
-}
-
-// collect returns how many refusals the log has not heard of, whoever the clients
-// were: now it does.
-func (a *allowance[K]) collect() int {
-	if a == nil {
-		return 0
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	n := a.untold
-	a.untold = 0
-	a.round++
-	return n
+func (a *allowance[K]) refuse(c *rate.Limiter) error {
+	missing := max(0, 1-c.TokensAt(a.now()))
+	return &overrun{a.limit, time.Duration(missing * float64(time.Minute) / float64(a.perMinute))}
 }
 
 // overrun is the error of a request that is beyond its client's allowance.
 type overrun struct {
 	limit string        // in limits.rates
 	wait  time.Duration // until there is something left
-	tell  int           // how many refusals the log is to hear of now; 0: it heard of some lately
 }
 
 // Error names the limit.

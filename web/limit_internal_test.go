@@ -50,47 +50,6 @@ func TestAllowance(t *testing.T) {
 	}
 }
 
-// The log hears at once of a client that is refused, and then of what a minute
-// brought (K2, N3).
-func TestRefusalsAreToldTogether(t *testing.T) {
-	now := time.Date(2026, 1, 2, 9, 0, 0, 0, time.UTC)
-	a := newAllowance[string]("sign_ins", 1, func() time.Time { return now })
-	_ = a.take("x")
-	told := func() (tell int) {
-		var over *overrun
-		if errors.As(a.refuse(a.counter("x")), &over) {
-			tell = over.tell
-		}
-		return tell
-	}
-	if n := told(); n != 1 {
-		t.Errorf("the first refusal tells of %d, want 1", n)
-	}
-	for range 99 {
-		if n := told(); n != 0 {
-			t.Errorf("a refusal within the minute tells of %d, want 0", n)
-		}
-	}
-	now = now.Add(time.Minute)
-	if n := told(); n != 100 {
-		t.Errorf("after a minute it tells of %d, want 100", n)
-	}
-	// What was told for all together is not told again for one.
-	for range 7 {
-		told()
-	}
-	if n := a.collect(); n != 7 {
-		t.Errorf("together they are %d, want the 7 that were not told", n)
-	}
-	now = now.Add(time.Minute)
-	if n := told(); n != 1 {
-		t.Errorf("after that it tells of %d, want 1", n)
-	}
-	if n := a.collect(); n != 0 {
-		t.Errorf("together there are %d left, want none", n)
-	}
-}
-
 // Many clients at once get what there is, and no more.
 func TestAllowanceTogether(t *testing.T) {
 	const clients = 10_000

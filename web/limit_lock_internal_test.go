@@ -3,6 +3,8 @@ package web
 import (
 	"testing"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // While no client has used up its allowance, a call looks at nothing that all
@@ -13,7 +15,7 @@ func TestSpentWithoutLock(t *testing.T) {
 	if a.spent("alice") != nil {
 		t.Error("spent though nobody used anything")
 	}
-	a.counters = newCounters[string, *counter]()
+	a.counters = newCounters[string, *rate.Limiter]()
 	for range 60 {
 		a.count("alice")
 	}

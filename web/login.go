@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -141,7 +140,7 @@ func (s *Server) callback(c echo.Context) error {
 	provider := s.provider(request.Provider)
 	p := pending{provider, request, t, name}
 	if provider == nil || provider.Callback != r.URL.Path || provider.Issuer() != request.Issuer {
-		return s.signInRefused(r, p, errTransaction)
+		return s.signInRefused(p, errTransaction)
 	}
 	err = s.finish(w, r, p, q)
 	switch {
@@ -150,7 +149,7 @@ func (s *Server) callback(c echo.Context) error {
 		return nil
 	case t.Quiet && isAuthError(err):
 		// prompt=none asks a question; "not signed in" is its answer.
-		_ = s.signInRefused(r, p, err)
+		s.logged(r, s.signInRefused(p, err))
 		s.sendBack(w, t)
 		return nil
 	}
@@ -163,7 +162,7 @@ func (s *Server) callback(c echo.Context) error {
 		}
 		err = fmt.Errorf("%w: %w", kind, err)
 	}
-	return s.signInRefused(r, p, err)
+	return s.signInRefused(p, err)
 }
 
 // strayCallback refuses a callback that no sign-in of this browser belongs to, as
@@ -172,7 +171,7 @@ func (s *Server) strayCallback(r *http.Request, err error) error {
 	if over := s.limits.strays.take(byAddress(s.Client(r))); over != nil {
 		return over
 	}
-	return s.signInRefused(r, pending{}, err)
+	return s.signInRefused(pending{}, err)
 }
 
 // errRepeated means that this callback was used before: no error to the user.
@@ -255,19 +254,8 @@ func (s *Server) provider(name string) *Provider {
 	return nil
 }
 
-// audited marks an error that has its audit event already, and says where the
-// sign-in was to lead, so that the next attempt leads there too.
-type audited struct {
-	error
-	returnTo  string
-	reference string
-}
-
-func (a audited) Unwrap() error { return a.error }
-
-// signInRefused writes the audit event for a callback that gave no session, and
-// returns err.
-func (s *Server) signInRefused(r *http.Request, p pending, err error) error {
+// signInRefused counts a callback that gave no session, and returns err as that.
+func (s *Server) signInRefused(p pending, err error) error {
 	reason := oidc.Reason(err)
 	var own *Refusal
 	switch {
@@ -277,8 +265,5 @@ func (s *Server) signInRefused(r *http.Request, p pending, err error) error {
 		reason = own.Code
 	}
 	s.Count.SignInRefused(reason)
-	reference := newReference()
-	session.Audit(r.Context(), s.log, session.EventSignInRefused, slog.String("reference", reference),
-		slog.String("reason", reason), slog.String("provider", p.request.Provider), slog.String("client", s.ClientIP(r)))
-	return audited{err, p.ReturnTo, reference}
+	return audited{err, session.EventSignInRefused, reason, p.request.Provider, p.ReturnTo}
 }

@@ -41,8 +41,8 @@ type Config struct {
 	Providers []Provider // at least one
 
 	// Route finds the proxied route for a request whose path is in the strict
-	// form: what it demands and the handler that forwards it; a nil handler when
-	// there is none. The handler finds the session in the request's context.
+	// form: what it demands and the handler that forwards it, a comparable one; nil
+	// when there is none. The handler finds the session in the request's context.
 	Route func(*http.Request) (session.Demand, http.Handler)
 
 	SPA fs.FS  // the application's files; nil: there are none
@@ -93,7 +93,7 @@ func New(c Config) *Server {
 		Config: c, base: c.BasePath, secure: secure, log: c.Log,
 		origin: c.PublicURL.Scheme + "://" + canonicalHost(c.PublicURL.Host, secure),
 		host:   canonicalHost(c.PublicURL.Host, secure), cookies: newCookies(c.Cookie, c.Keys, secure),
-		limits: newAllowances(c.Rates, c.Now), untold: newUntold(c.Providers),
+		limits: newAllowances(c.Rates, c.Now), untold: newUntold(c.Now),
 	}
 	if c.Count == nil {
 		s.Count = noCount{}

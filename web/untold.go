@@ -3,8 +3,13 @@ package web
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/cloakroom/cloakroom/session"
 )
@@ -27,23 +32,116 @@ type noCount struct{}
 func (noCount) Refused(string)       {}
 func (noCount) SignInRefused(string) {}
 
-// untold counts calls that were refused because renewals at a provider are held
-// back, until the log hears of them. The providers are those of the
-// configuration: it does not grow.
-type untold struct{ held map[string]*atomic.Int64 }
+// tellEvery is how often the log hears of what is alike.
+const tellEvery = time.Minute
 
-func newUntold(providers []Provider) *untold {
-	u := &untold{map[string]*atomic.Int64{}}
-	for _, p := range providers {
-		u.held[p.Name()] = &atomic.Int64{}
-	}
-	return u
+// untold is what the log has not heard of. A flood must not become one in the
+// log, nor an outage: of lines that are alike the first is written at once, and
+// those of the next minute are counted and told with the one that follows it, or
+// by [Server.Run] (N3). It is safe for concurrent use.
+type untold struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	heard *lru.Cache[source, *heard] // what is forgotten there is written at once, when it comes again; its values are guarded by mu
+	sums  map[kind]sum               // guarded by mu
+	round int                        // how often sums were collected; guarded by mu
 }
 
-// Run tells the log every minute of refusals that had no line of their own, until
-// ctx ends, and then of the last ones. Whoever makes a Server runs it beside; a
-// Server serves without it, and those refusals are told of only as far as the same
-// client is refused again.
+// kind is what lines have in common that are told of together. Its words are of
+// the source and of the configuration, so there are not many.
+type kind struct {
+	line  string       // an audit event, or one of those below
+	code  string       // of the problem
+	about string       // the limit, the reason or the provider; empty: nothing further
+	route http.Handler // whose upstream failed; nil: none
+}
+
+// The lines that are no audit events.
+const (
+	lineFailed = "request failed"
+	lineHeld   = "calls were refused: no renewal was tried, because of failures before"
+)
+
+// source is where lines of a kind come from.
+type source struct {
+	kind
+	client netip.Addr // zero: whoever it was
+}
+
+// heard is what the log knows of one source.
+type heard struct {
+	at     time.Time // of the last line
+	untold int       // since then, in this round
+	round  int       // of untold
+}
+
+// sum is what the log has not heard of a kind, and what the last of them was.
+type sum struct {
+	times int
+	last  []slog.Attr
+}
+
+func newUntold(now func() time.Time) *untold {
+	return &untold{now: now, heard: newCounters[source, *heard](), sums: map[kind]sum{}}
+}
+
+// tell counts a line, and returns how many it is to tell of if it is written now:
+// 0 if the log heard of that source within the minute.
+func (u *untold) tell(from source, line []slog.Attr) (times int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	h, ok := u.heard.Get(from)
+	if !ok {
+		h = &heard{}
+		u.heard.Add(from, h)
+	}
+	if h.round != u.round {
+		h.untold, h.round = 0, u.round // the log has heard of them, with all others
+	}
+	now := u.now()
+	if now.Sub(h.at) < tellEvery {
+		h.untold++
+		u.add(from.kind, line)
+		return 0
+	}
+	times = h.untold + 1
+	s := u.sums[from.kind]
+	if s.times -= h.untold; s.times > 0 {
+		u.sums[from.kind] = s
+	} else {
+		delete(u.sums, from.kind)
+	}
+	h.at, h.untold = now, 0
+	return times
+}
+
+// count counts a line that is never written by itself.
+func (u *untold) count(k kind, line ...slog.Attr) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.add(k, line)
+}
+
+// add is for whoever holds mu.
+func (u *untold) add(k kind, line []slog.Attr) {
+	u.sums[k] = sum{u.sums[k].times + 1, line}
+}
+
+// collect returns what the log has not heard of: now it does.
+func (u *untold) collect() map[kind]sum {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	sums := u.sums
+	u.sums = map[kind]sum{}
+	u.round++
+	return sums
+}
+
+// Run tells the log every minute of what had no line of its own, until ctx ends,
+// and then of the last of it. Whoever makes a Server runs it beside; a Server
+// serves without it, and those lines are told of only as far as another follows
+// them.
 func (s *Server) Run(ctx context.Context) {
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
@@ -58,20 +156,29 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
+// tellUntold writes a line for each kind. It names no client: they may have been
+// many. What else it says is of the last one.
 func (s *Server) tellUntold() {
-	l := &s.limits
-	for name, n := range map[string]int{
-		l.signIns.name(): l.signIns.collect(), l.callbacks.name(): l.callbacks.collect() + l.strays.collect(),
-		l.refusedTickets.name(): l.refusedTickets.collect(), l.renewals.name(): l.renewals.collect(),
-	} {
-		if n > 0 {
-			session.Audit(context.Background(), s.log, session.EventRefused, slog.String("code", errTooMany.Code),
-				slog.Int("status", errTooMany.Status), slog.String("error", (&overrun{limit: name}).Error()), slog.Int("times", n))
-		}
+	for k, sum := range s.untold.collect() {
+		attrs := slices.DeleteFunc(slices.Clone(sum.last), func(a slog.Attr) bool {
+			return a.Key == "client" || a.Key == "reference"
+		})
+		s.write(context.Background(), k.line, append(attrs, slog.Int("times", sum.times)))
 	}
-	for provider, n := range s.untold.held {
-		if n := n.Swap(0); n > 0 {
-			s.log.Warn("calls were refused: no renewal was tried, because of failures before", "provider", provider, "times", n)
-		}
+}
+
+// write writes a line, an audit event or one of ours, and reports whether the log
+// takes it.
+func (s *Server) write(ctx context.Context, line string, attrs []slog.Attr) bool {
+	level := slog.LevelWarn
+	switch line {
+	case lineFailed:
+		level = slog.LevelError
+		s.log.LogAttrs(ctx, level, line, attrs...)
+	case lineHeld:
+		s.log.LogAttrs(ctx, level, line, attrs...)
+	default:
+		session.Audit(ctx, s.log, session.Event(line), attrs...)
 	}
+	return s.log.Enabled(ctx, level)
 }

@@ -88,9 +88,24 @@ var edge = []defence{
 		Package: "./web", Test: "TestSignInsAreLimited",
 	},
 	{
-		Name: "a flood does not fill the log", File: "web/limit.go",
-		Old: "if now.Sub(c.told) >= tellEvery {", New: "if true {",
+		Name: "a flood does not fill the log", File: "web/untold.go",
+		Old: "if now.Sub(h.at) < tellEvery {", New: "if false {",
 		Package: "./web", Test: "TestFloodInTheLog",
+	},
+	{
+		Name: "nor does one of what rules refuse (N3)", File: "web/log.go",
+		Old: "times := s.untold.tell(from, attrs); times > 0", New: "times := 1; times > 0",
+		Package: "./web", Test: "TestFloodOfRefusals",
+	},
+	{
+		Name: "each API that is down has its first line (N3)", File: "web/log.go",
+		Old: "\t\t_, from.route = s.Route(r)\n", New: "",
+		Package: "./web", Test: "TestFloodOfAnOutageOfAnAPI",
+	},
+	{
+		Name: "what was not told is told at the end (N3)", File: "web/untold.go",
+		Old: "\t\tcase <-ctx.Done():\n\t\t\ts.tellUntold()\n", New: "\t\tcase <-ctx.Done():\n",
+		Package: "./web", Test: "TestFloodIsToldToItsEnd",
 	},
 	{
 		Name: "the memory of counters is bounded (K2)", File: "web/limit.go",
