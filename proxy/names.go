@@ -45,11 +45,17 @@ var responseDrop = set(
 
 var responseDropPrefixes = []string{"Access-Control-", "Sec-Session-", "Secure-Session-", "Proxy-", "Public-Key-Pins", "Sec-Websocket-"}
 
-// cacheHeaders steer caches beside Cache-Control, some of them over its head.
-var cacheHeaders = set(
-	"Cache-Control", "Expires", "Pragma", "Age", "Surrogate-Control", "Surrogate-Key", "Cdn-Cache-Control", "Cloudflare-Cdn-Cache-Control",
-	"Vercel-Cdn-Cache-Control", "Netlify-Cdn-Cache-Control", "X-Accel-Expires", "Edge-Control",
-)
+// cacheHeaders steer caches, as do those whose name ends in cacheSuffix.
+var cacheHeaders = set("Expires", "Pragma", "Age", "Surrogate-Control", "Surrogate-Key", "X-Accel-Expires", "Edge-Control")
+
+// cacheSuffix ends the names of Cache-Control and of what overrules it for some
+// caches (RFC 9213).
+const cacheSuffix = "Cache-Control"
+
+// steersCaches reports whether a header of that name tells caches what to do.
+func steersCaches(name string) bool {
+	return cacheHeaders[name] || strings.HasSuffix(name, cacheSuffix)
+}
 
 // trailerDrop are fields that mean something only before the content, or that
 // we set ourselves.

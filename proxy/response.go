@@ -21,9 +21,9 @@ var (
 // that safe on the single-page app's origin. Values are shared with res.
 func (rt *route) responseHeader(h http.Header, res *http.Response, from *url.URL) {
 	removeConnectionNamed(res.Header, res.Header["Connection"])
-	private := rt.Cache != CacheUpstream
+	private := rt.Cache != CacheUpstream || res.Header["Cache-Control"] == nil
 	for name, values := range res.Header {
-		if responseDrop[name] || private && cacheHeaders[name] || hasPrefix(name, responseDropPrefixes) {
+		if responseDrop[name] || private && steersCaches(name) || hasPrefix(name, responseDropPrefixes) {
 			continue
 		}
 		h[name] = values
@@ -43,7 +43,7 @@ func (rt *route) responseHeader(h http.Header, res *http.Response, from *url.URL
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // else net/http guesses one
 	}
-	rt.cacheRules(h)
+	rt.cacheRules(h, private)
 	rt.documentRules(h)
 	if challenge := harmless(res); challenge != "" {
 		h["Www-Authenticate"] = []string{challenge}
@@ -51,9 +51,10 @@ func (rt *route) responseHeader(h http.Header, res *http.Response, from *url.URL
 }
 
 // cacheRules keeps what a cookie authorised out of caches: for them the request
-// had no Authorization, so RFC 9111 section 3.5 does not protect it.
-func (rt *route) cacheRules(h http.Header) {
-	if _, ok := h["Cache-Control"]; !ok || rt.Cache != CacheUpstream {
+// had no Authorization, so RFC 9111 section 3.5 does not protect it. Of a private
+// answer h has nothing that steers caches yet.
+func (rt *route) cacheRules(h http.Header, private bool) {
+	if private {
 		h["Cache-Control"] = privateNoStore
 		return
 	}
@@ -121,6 +122,6 @@ func copyTrailers(h http.Header, trailer http.Header) {
 }
 
 func trailerAllowed(name string) bool {
-	return !responseDrop[name] && !cacheHeaders[name] && !trailerDrop[name] &&
+	return !responseDrop[name] && !steersCaches(name) && !trailerDrop[name] &&
 		!hasPrefix(name, responseDropPrefixes) && !hasPrefix(name, trailerDropPrefixes)
 }

@@ -20,13 +20,14 @@ func TestResponseHeaders(t *testing.T) {
 	cached := proxy.Config{Cache: proxy.CacheUpstream}
 	cachedPublic := proxy.Config{Cache: proxy.CacheUpstream, Demand: session.Demand{Auth: session.AuthNone}}
 	cookies := proxy.Config{SetCookies: []string{"lang"}}
-	tests := []struct {
+	type row struct {
 		name   string
 		config proxy.Config
 		sent   string // a line of the answer
 		field  string
 		want   []string
-	}{
+	}
+	tests := []row{
 		{"harmless", proxy.Config{}, "X-Rate-Limit: 5", "X-Rate-Limit", []string{"5"}},
 		{"content type", proxy.Config{}, "", "Content-Type", nil},
 		{"named in Connection", proxy.Config{}, "X-Hop: 1\r\nConnection: X-Hop, keep-alive", "X-Hop", nil},
@@ -47,6 +48,8 @@ func TestResponseHeaders(t *testing.T) {
 		{"upstream's rules", cached, "Cache-Control: max-age=600", "Cache-Control", []string{"max-age=600"}},
 		{"upstream's rules vary by session", cached, "Cache-Control: max-age=600\r\nVary: Accept", "Vary", []string{"Accept", "Cookie"}},
 		{"upstream has no rules", cached, "", "Cache-Control", []string{"private, no-store"}},
+		{"rules for a CDN beside upstream's", cached, "Cache-Control: max-age=6\r\nCDN-Cache-Control: max-age=600", "Cdn-Cache-Control", []string{"max-age=600"}},
+		{"rules for a CDN that hide in Connection", cached, "Cache-Control: max-age=6\r\nConnection: Cache-Control\r\nCDN-Cache-Control: max-age=600", "Cdn-Cache-Control", nil},
 		{"upstream's rules without a session", cachedPublic, "Cache-Control: max-age=600\r\nVary: Accept", "Vary", []string{"Accept"}},
 
 		{"sniffing", proxy.Config{}, "X-Content-Type-Options: sniff", "X-Content-Type-Options", []string{"nosniff"}},
@@ -67,13 +70,15 @@ func TestResponseHeaders(t *testing.T) {
 		"Access-Control-Allow-Credentials", "Public-Key-Pins", "Public-Key-Pins-Report-Only", "Server", "X-Powered-By", "Service-Worker-Allowed",
 		"DPoP-Nonce", "Proxy-Authenticate", "Keep-Alive", "X-Accel-Redirect", "Timing-Allow-Origin", "Authentication-Info",
 	} {
-		tests = append(tests, struct {
-			name   string
-			config proxy.Config
-			sent   string
-			field  string
-			want   []string
-		}{name, proxy.Config{}, name + ": 1", http.CanonicalHeaderKey(name), nil})
+		tests = append(tests, row{name, proxy.Config{}, name + ": 1", http.CanonicalHeaderKey(name), nil})
+	}
+	for _, name := range []string{ // G11, E16, RFC 9213: where we say no-store nothing says otherwise
+		"CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Nobody-Heard-Of-Cache-Control", "Surrogate-Control", "Edge-Control",
+		"X-Accel-Expires", "Expires", "Pragma", "Age",
+	} {
+		for kind, config := range map[string]proxy.Config{"private: ": {}, "no rules but ": cached} {
+			tests = append(tests, row{kind + name, config, name + ": 600", http.CanonicalHeaderKey(name), nil})
+		}
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"sort"
 	"strconv"
@@ -130,10 +131,32 @@ const expired = -1
 // closes. Those that expire a cookie have the very attributes of those that set
 // it, else the browser would keep it.
 func (c *cookies) set(w http.ResponseWriter, name, value string, maxAge int, site http.SameSite) {
-	w.Header().Set("Cache-Control", "no-store")
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	maps.DeleteFunc(h, func(name string, _ []string) bool { return overrules(name) })
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: site, MaxAge: maxAge,
 	})
+}
+
+// overrules reports whether some caches obey a header of that name instead of
+// Cache-Control (RFC 9213 and what there was before it).
+func overrules(name string) bool {
+	switch name {
+	case "Surrogate-Control", "Edge-Control", "X-Accel-Expires":
+		return true
+	}
+	return strings.HasSuffix(name, "-Cache-Control")
+}
+
+// overruled reports whether h has such a header.
+func overruled(h http.Header) bool {
+	for name := range h {
+		if overrules(name) {
+			return true
+		}
+	}
+	return false
 }
 
 func unseal(codecs []*securecookie.SecureCookie, name, value string) ([]byte, bool) {

@@ -84,7 +84,9 @@ func (w *reissuing) decide(status int) {
 		return
 	}
 	w.decided = true
-	if cache := w.Header()["Cache-Control"]; status >= http.StatusOK && len(cache) == 1 && cache[0] == privateAnswer {
+	cache := w.Header()["Cache-Control"]
+	private := len(cache) == 1 && cache[0] == privateAnswer && !overruled(w.Header())
+	if status >= http.StatusOK && private {
 		w.s.reissue(w.ResponseWriter, w.session, w.ticket)
 	}
 }

@@ -204,6 +204,16 @@ func TestIssueIsDecidedLate(t *testing.T) {
 			private(w)
 			panic("before the header")
 		},
+		"/edge": func(w http.ResponseWriter, _ *http.Request) {
+			private(w)
+			w.Header().Set("Any-Cdn-Cache-Control", "max-age=600") // overrules it there (RFC 9213)
+			_, _ = w.Write([]byte("text"))
+		},
+		"/surrogate": func(w http.ResponseWriter, _ *http.Request) {
+			private(w)
+			w.Header().Set("Surrogate-Control", "max-age=600")
+			_, _ = w.Write([]byte("text"))
+		},
 		"/public": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header()["Cache-Control"] = []string{"private, no-store", "public"}
 			_, _ = w.Write([]byte("text"))
@@ -218,6 +228,8 @@ func TestIssueIsDecidedLate(t *testing.T) {
 		{"/flushed", http.StatusOK, true},
 		{"/panic", http.StatusInternalServerError, false},
 		{"/public", http.StatusOK, false},
+		{"/edge", http.StatusOK, false},
+		{"/surrogate", http.StatusOK, false},
 	} {
 		t.Run(tt.path, func(t *testing.T) {
 			b := s.signedIn(t, "alice")

@@ -4,13 +4,23 @@ package main
 var edge = []defence{
 	{
 		Name: "no cookie on an informational or cacheable answer", File: "web/rotate.go",
-		Old: "status >= http.StatusOK && len(cache) == 1 && cache[0] == privateAnswer", New: "status >= http.StatusOK || cache == nil",
+		Old: "if status >= http.StatusOK && private {", New: "if status >= http.StatusOK || !private {",
 		Package: "./web", Test: "TestWhichAnswersCarryIssues",
 	},
 	{
 		Name: "a route that sets its own cache rules carries no issue", File: "web/rotate.go",
 		Old: "len(cache) == 1 && cache[0] == privateAnswer", New: "len(cache) >= 1 && cache[0] == privateAnswer",
 		Package: "./web", Test: "TestIssueIsDecidedLate",
+	},
+	{
+		Name: "an answer that a CDN may keep carries no issue (E16)", File: "web/rotate.go",
+		Old: " && !overruled(w.Header())", New: "",
+		Package: "./web", Test: "TestIssueIsDecidedLate",
+	},
+	{
+		Name: "an answer of our own cache rules has no others (G11)", File: "proxy/response.go",
+		Old: "rt.Cache != CacheUpstream || res.Header[\"Cache-Control\"] == nil", New: "rt.Cache != CacheUpstream",
+		Package: "./proxy", Test: "TestResponseHeaders",
 	},
 	{
 		Name: "refusals carry no issue", File: "web/rotate.go",
