@@ -3,7 +3,7 @@
 # A static binary on an empty image: no shell, no package manager, no root.
 #
 #   docker build -t cloakroom --build-arg VERSION=v1.2.3 .
-#   docker run --stop-timeout 40 -p 8080:8080 -v cloakroom:/data -v ./config.yaml:/config.yaml:ro \
+#   docker run --stop-timeout 50 -p 8080:8080 -v cloakroom:/data -v ./config.yaml:/config.yaml:ro \
 #     -v ./secrets:/secrets:ro -v ./dist:/dist:ro cloakroom
 #
 # In the container config.yaml needs "listen: :8080"; its relative paths start at
@@ -13,8 +13,9 @@
 #
 #   sudo chown -R 65532:65532 secrets && sudo chmod -R u=rwX,go= secrets
 #
-# The stop timeout is to be longer than shutdown_timeout (30s): a process that is
-# killed earlier may lose one-time refresh tokens. Docker's own is 10 s.
+# The stop timeout is to be longer than shutdown_timeout (30s) and token_timeout
+# (15s) together: a process that is killed earlier may lose one-time refresh
+# tokens. Docker's own is 10 s.
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src

@@ -160,6 +160,17 @@ func snake(text string) string {
 // problem+json to everything else. It logs the cause once, under the reference
 // that the answer shows.
 func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	answer := func() error { s.fail(w, r, err); return nil }
+	var late *Refusal
+	if errors.As(err, &late) && late.Status == http.StatusRequestTimeout {
+		_ = answer() // the body was waited for
+		return
+	}
+	_ = s.own(w, r, answer)
+}
+
+// fail is Fail for a request whose body has its time already.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
 		return // the browser has left: nobody reads an answer
 	}

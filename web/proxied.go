@@ -33,7 +33,7 @@ func (s *Server) proxied(w http.ResponseWriter, r *http.Request, d session.Deman
 		return err
 	case d.Auth == session.AuthOptional:
 	case takesPages(d) && isNavigation(r):
-		return s.toLogin(w, r)
+		return s.own(w, r, func() error { return s.toLogin(w, r) })
 	default:
 		return err
 	}

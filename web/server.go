@@ -75,6 +75,7 @@ type Server struct {
 	cookies *cookies
 	limits  allowances
 	untold  *untold
+	unread  unread
 	echo    *echo.Echo
 	files   *files
 	log     *slog.Logger
@@ -94,6 +95,7 @@ func New(c Config) *Server {
 		origin: c.PublicURL.Scheme + "://" + canonicalHost(c.PublicURL.Host, secure),
 		host:   canonicalHost(c.PublicURL.Host, secure), cookies: newCookies(c.Cookie, c.Keys, secure),
 		limits: newAllowances(c.Rates, c.Now), untold: newUntold(c.Now),
+		unread: unread{bodies: map[*http.ResponseController]struct{}{}},
 	}
 	if c.Count == nil {
 		s.Count = noCount{}
@@ -108,7 +110,7 @@ func New(c Config) *Server {
 // endpoints returns the routes under the base path. This is the whole map.
 func (s *Server) endpoints() *echo.Echo {
 	e := echo.New()
-	e.HTTPErrorHandler = func(err error, c echo.Context) { s.Fail(c.Response(), c.Request(), err) }
+	e.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(c.Response(), c.Request(), err) }
 
 	b := e.Group(s.base)
 	b.GET("/login", s.login)
@@ -150,8 +152,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if s.owns(path) {
-		s.echo.ServeHTTP(w, r)
-		return nil
+		return s.own(w, r, func() error { s.echo.ServeHTTP(w, r); return nil })
 	}
 	if demand, route := s.Route(r); route != nil {
 		return s.proxied(w, r, demand, route)
@@ -159,7 +160,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	if s.files == nil {
 		return errNotFound
 	}
-	return s.serveFile(w, r, path)
+	return s.own(w, r, func() error { return s.serveFile(w, r, path) })
 }
 
 // recovered turns a panic of a handler into a 500, as far as nothing was written

@@ -48,6 +48,16 @@ var edge = []defence{
 		Package: "./web", Test: "TestUserContext",
 	},
 	{
+		Name: "a body for no upstream has its time (G16)", File: "web/unread.go",
+		Old: "\t_ = b.SetReadDeadline(until)\n", New: "",
+		Package: "./web", Test: "TestStalledBody",
+	},
+	{
+		Name: "such a body holds up no stop (K5)", File: "web/unread.go",
+		Old: "\t\t_ = b.SetReadDeadline(time.Now().Add(lastBody))\n", New: "\t\t_ = b\n",
+		Package: "./web", Test: "TestStopWithStalledBodies",
+	},
+	{
 		Name: "sign-ins that come back are limited (K2)", File: "web/login.go",
 		Old: "\tif err := s.limits.callbacks.take(byAddress(s.Client(r))); err != nil {\n\t\treturn err\n\t}\n", New: "",
 		Package: "./web", Test: "TestFinishedSignInsAreLimited",

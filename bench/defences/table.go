@@ -70,7 +70,7 @@ var table = []defence{
 	},
 	{
 		Name: "a stop waits for renewals (K5)", File: "cmd/cloakroom/serve.go",
-		Old: "a.manager.Close(ctx), ", New: "",
+		Old: "a.manager.Close(renewing), ", New: "renewing.Err(), ",
 		Package: "./cmd/cloakroom", Test: "TestDrainUnderLoad",
 	},
 	{

@@ -142,19 +142,34 @@ func (a *app) serveOn(ctx context.Context, l listeners) error {
 
 // drain ends what runs, in the order in which nothing is lost: no new
 // connections; streams end; calls under way are answered; token calls under way
-// are answered and written; then the file is closed. The admin listener answers
-// until the end.
+// are answered and written, for which there is time even if the calls used theirs
+// up; then the file is closed. The admin listener answers until the end.
 func (a *app) drain(public, admin *http.Server, stopUpkeep func()) error {
 	a.log.Info("stopping", "shutdown_timeout", a.cfg.ShutdownTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
 	a.proxy.Close()
+	a.web.Close()
 	err := public.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests were cut off after shutdown_timeout: %w", err), public.Close())
 	}
 	stopUpkeep()
-	err = errors.Join(err, a.manager.Close(ctx), admin.Close(), a.closeFiles())
+	deadline, _ := ctx.Deadline()
+	renewing, cancel := context.WithTimeout(context.Background(), max(time.Until(deadline), a.longestRenewal()))
+	defer cancel()
+	err = errors.Join(err, a.manager.Close(renewing), admin.Close(), a.closeFiles())
 	a.log.Info("stopped")
 	return err
+}
+
+// longestRenewal is how long a renewal may take that begins now: the call to the
+// provider, and a moment to write what it brought.
+func (a *app) longestRenewal() time.Duration {
+	const write = time.Second
+	var call time.Duration
+	for _, p := range a.cfg.Providers {
+		call = max(call, p.TokenTimeout)
+	}
+	return call + write
 }

@@ -133,6 +133,9 @@ func TestStopTimeout(t *testing.T) {
 	if code := p.wait(); code != 1 || time.Since(begun) > 8*time.Second || !strings.Contains(p.stderr.String(), "shutdown_timeout") {
 		t.Errorf("exit %d after %v:\n%s", code, time.Since(begun), p.stderr)
 	}
+	if strings.Contains(p.stderr.String(), "renewals had ended") {
+		t.Errorf("it tells of renewals, and there were none:\n%s", p.stderr)
+	}
 	s.serve()
 	if got := u.name(); got != "u-1001" {
 		t.Errorf("after the restart signed in as %q", got)
