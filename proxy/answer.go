@@ -6,21 +6,27 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/cloakroom/cloakroom/session"
 )
 
 const bufferSize = 32 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// answer passes res on. An answer that can't be completed panics with
-// http.ErrAbortHandler: net/http then breaks the connection (HTTP/1) or resets
-// the stream (HTTP/2), so that no browser takes a part for the whole.
+// answer passes res on, unless the session ended while it was waited for. An
+// answer that can't be completed panics with http.ErrAbortHandler: net/http then
+// breaks the connection (HTTP/1) or resets the stream (HTTP/2), so that no browser
+// takes a part for the whole.
 func (c *call) answer(res *http.Response) error {
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode < http.StatusOK {
 		return badGateway(errUnasked)
 	}
 	stream := isEventStream(res)
+	if c.session != nil && c.session.Over(res.ContentLength != unknown && !stream) {
+		return session.ErrNotFound
+	}
 	if stream && !c.upgrade { // a handshake holds a stream already
 		over, release, err := c.openStream()
 		if err != nil {

@@ -31,6 +31,7 @@ type stand struct {
 	provider *fakeProvider
 
 	serving sync.WaitGroup // requests under way
+	shift   atomic.Int64   // of the sessions' clock, from the true time
 
 	mu      sync.Mutex
 	tickets map[string]session.Ticket
@@ -77,6 +78,7 @@ func (s *stand) startSessions(t testing.TB) {
 	}
 	s.sessions = session.NewManager(session.Config{
 		Store: store, Keys: keys, Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return time.Now().Add(time.Duration(s.shift.Load())) },
 		Limits: session.Limits{
 			Idle: time.Hour, Absolute: 12 * time.Hour, RenewBefore: time.Minute, RenewTimeout: 5 * time.Second, Streams: 3,
 		},

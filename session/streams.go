@@ -32,6 +32,22 @@ func (s *Session) Download(finite bool) (over <-chan struct{}, release func()) {
 	return over, s.hold(&s.downloads)
 }
 
+// Over reports whether an answer that begins now comes too late: s is over. One
+// that is finite is not too late for a session that idled out.
+func (s *Session) Over(finite bool) bool {
+	s, err := s.current(context.Background())
+	if err != nil {
+		return errors.Is(err, ErrNotFound)
+	}
+	switch s.expired(s.m.now()) {
+	case "":
+		return s.over.Load()
+	case ReasonIdle:
+		return !finite
+	}
+	return true
+}
+
 // Stream registers a stream of no foreseeable end (a WebSocket, an event
 // stream). The channel closes when the session is over for whatever reason,
 // idling out included; release must be called when the stream is. The error is

@@ -48,6 +48,11 @@ var edge = []defence{
 		Package: "./web", Test: "TestUserContext",
 	},
 	{
+		Name: "no answer begins after its session's end (E12)", File: "proxy/answer.go",
+		Old: "c.session != nil && c.session.Over(res.ContentLength != unknown && !stream)", New: "c.session != nil && false",
+		Package: "./proxy", Test: "TestAnswerAfterTheEnd",
+	},
+	{
 		Name: "a body for no upstream has its time (G16)", File: "web/unread.go",
 		Old: "\t_ = b.SetReadDeadline(until)\n", New: "",
 		Package: "./web", Test: "TestStalledBody",
