@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/cloakroom/cloakroom/session"
@@ -81,7 +82,10 @@ func (s *Server) sourceOf(r *http.Request, p Problem, err error) source {
 		from.about = oidc.Reason(err) // of the provider; "internal" is the store's
 		return from
 	case strings.HasPrefix(p.Code, "upstream_"):
-		_, from.route = s.Route(r)
+		// Some can't be a key of a map: these are told of together.
+		if _, route := s.Route(r); route != nil && reflect.TypeOf(route).Comparable() {
+			from.route = route
+		}
 		return from
 	case from.line == lineFailed:
 		return from

@@ -41,7 +41,7 @@ type Config struct {
 	Providers []Provider // at least one
 
 	// Route finds the proxied route for a request whose path is in the strict
-	// form: what it demands and the handler that forwards it, a comparable one; nil
+	// form: what it demands and the handler that forwards it; nil
 	// when there is none. The handler finds the session in the request's context.
 	Route func(*http.Request) (session.Demand, http.Handler)
 
