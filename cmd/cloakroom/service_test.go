@@ -78,11 +78,15 @@ func (s *site) config(oldnew ...string) string {
 
 // freePort returns a port of 127.0.0.1 that was free a moment ago. It is not
 // one that the system gives to listeners on port 0 and to outgoing connections:
-// the tests of other packages, which run beside, take those all the time.
+// the tests of other packages, which run beside, take those all the time. Nor is it
+// one that this process was given before.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
 		port := strconv.Itoa(20_000 + rand.N(6_000))
+		if _, given := portsGiven.LoadOrStore(port, true); given {
+			continue
+		}
 		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			_ = l.Close()
 			return port
@@ -91,6 +95,8 @@ func freePort(t *testing.T) string {
 	t.Fatal("no port is free")
 	return ""
 }
+
+var portsGiven sync.Map // by freePort
 
 // output is what a process has printed so far.
 type output struct {
