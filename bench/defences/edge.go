@@ -124,7 +124,7 @@ var edge = []defence{
 	},
 	{
 		Name: "each API that is down has its first line (N3)", File: "web/log.go",
-		Old: "\t\t_, from.route = s.Route(r)\n", New: "",
+		Old: "\t\t\tfrom.route = route\n", New: "",
 		Package: "./web", Test: "TestFloodOfAnOutageOfAnAPI",
 	},
 	{
