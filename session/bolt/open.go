@@ -36,6 +36,11 @@ func open(o Options) (*Store, error) {
 	var at point
 	var marked uint64
 	err = s.guard(func() (err error) {
+		// What a killed process wrote and did not sync is only in the machine's memory:
+		// the mark must not be ahead of the disk.
+		if err := s.file.Sync(); err != nil {
+			return s.orClose(err)
+		}
 		at, marked, err = s.settle(o)
 		return s.orClose(err)
 	})
