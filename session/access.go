@@ -41,11 +41,17 @@ func (s *Session) Access(ctx context.Context) (Secret, error) {
 		f, err := s.renewal(ctx, now, false)
 		return s.valid(ctx, f, err)
 	}
-	if !s.renewable(v) {
+	f, err := s.underWay(), error(nil) // it may be the last that the refresh token was good for
+	switch {
+	case f != nil:
+	case s.renewable(v):
+		f, err = s.renewal(ctx, now, false)
+	case s.content.Load() != v: // one has just ended
+		return s.Access(ctx)
+	default:
 		s.m.end(s, ReasonNoRenew)
 		return "", ErrNotFound
 	}
-	f, err := s.renewal(ctx, now, false)
 	if err == nil {
 		err = s.wait(ctx, f)
 	}
@@ -66,10 +72,17 @@ func (s *Session) valid(ctx context.Context, f *flight, err error) (Secret, erro
 	if err == nil && f != nil && s.blocking() {
 		err = s.wait(ctx, f)
 	}
-	if errors.Is(err, ErrNotFound) {
+	v := s.content.Load()
+	var passing *Unavailable
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "", err
+	case s.freshness(v, s.m.now()) != expired:
+		return v.Tokens.Access, nil
+	case errors.As(err, &passing):
 		return "", err
 	}
-	return s.content.Load().Tokens.Access, nil
+	return "", &Unavailable{RetryAfter: time.Second, Err: errors.New("the access token ran out while its renewal was waited for")}
 }
 
 func (s *Session) blocking() bool { return s.m.providers[s.who.Provider].Blocking }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -65,6 +66,16 @@ func (m *Manager) note(k Key, change func(b *burial) bool) bool {
 // end ends s: in memory at once, then in the store, then at the provider. It
 // reports false if that was done already.
 func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
+	switch reason {
+	case ReasonRefused, ReasonOwnCrash, ReasonNoRenew:
+		// A refused or doubtful refresh token must not be sent again.
+		return m.endWith(s, reason, m.discard, attrs...)
+	}
+	return m.endWith(s, reason, m.drop, attrs...)
+}
+
+// endWith is end, but says what becomes of record and tokens: see drop and discard.
+func (m *Manager) endWith(s *Session, reason string, dispose func(*Session), attrs ...slog.Attr) bool {
 	first, told := m.bury(s, reason == ReasonIdle)
 	if !first {
 		return false
@@ -88,18 +99,15 @@ func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
 		m.metrics.Ended(s.who.Provider, reason)
 	}
 	m.audit(EventEnded, s.key, s.who, append(attrs, slog.String("reason", said))...)
-	switch reason {
-	case ReasonRefused, ReasonOwnCrash, ReasonNoRenew:
-		// A refused or doubtful refresh token must not be sent again.
-		m.remove(s.key, nil)
-	default:
-		m.drop(s)
-	}
+	dispose(s)
 	return true
 }
 
 // drop deletes a buried session and revokes its tokens.
 func (m *Manager) drop(s *Session) { m.dropTokens(s.key, s.who, s.content.Load().Tokens) }
+
+// discard deletes a buried session and tells the provider nothing.
+func (m *Manager) discard(s *Session) { m.remove(s.key, nil) }
 
 func (m *Manager) dropTokens(k Key, who Identity, t Tokens) {
 	revoke := m.revocation(k, who, t)
@@ -203,17 +211,24 @@ func (m *Manager) tryRemove(ctx context.Context, key Key, revoke *Revocation) (d
 	return true
 }
 
-// replace ends the session that a browser had before it signed in again.
+// replace ends the session that a browser had before it signed in again. Of the
+// same user nothing is revoked, even if that session ran out in the meantime: some
+// providers end all of a user's sessions with one token, the new one too.
 func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
-	s, err := m.find(ctx, t)
+	s, err := m.hold(ctx, t, &by)
 	if err != nil {
 		if !errors.Is(err, ErrNotFound) {
 			m.log.Error("the session before a sign-in can't be ended", "session", t.Key().Ref(), "error", err)
 		}
 		return
 	}
-	if !s.who.Same(by) {
-		m.end(s, ReasonReplaced)
+	expired := s.expired(m.now())
+	switch {
+	case !s.who.Same(by):
+		m.end(s, cmp.Or(expired, ReasonReplaced))
+		return
+	case expired != "":
+		m.endWith(s, expired, m.discard)
 		return
 	}
 	if !s.ends.CompareAndSwap(0, m.now().Add(replacedFor).UnixMilli()) {
@@ -230,8 +245,8 @@ func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
 }
 
 // buryLate handles a ticket whose session ended while it was elsewhere: only
-// now can the tokens be opened, and so revoked.
-func (m *Manager) buryLate(key Key, t Ticket, r Record) {
+// now can the tokens be opened, and so revoked; see replace for what successor is.
+func (m *Manager) buryLate(key Key, t Ticket, r Record, successor *Identity) {
 	first := m.note(key, func(b *burial) bool {
 		before := b.emptied
 		b.emptied = true
@@ -247,6 +262,10 @@ func (m *Manager) buryLate(key Key, t Ticket, r Record) {
 		return
 	}
 	m.audit(EventEnded, key, c.Identity, slog.String("reason", ReasonLate))
+	if successor != nil && c.Identity.Same(*successor) {
+		m.remove(key, nil)
+		return
+	}
 	m.dropTokens(key, c.Identity, c.Tokens)
 }
 

@@ -118,21 +118,7 @@ func (m *Manager) endDownloads(l Logout, issuer string) {
 // sessions it ended. When it returns nil no session that b speaks of is in use,
 // not even one that somebody else buried at the same time.
 func (m *Manager) buryStored(ctx context.Context, b Burial, who Identity, reason string) (int, error) {
-	ended := make(chan struct{})
-	m.mu.Lock()
-	m.burying[ended] = struct{}{}
-	m.mu.Unlock()
-	buried, err := m.store.Bury(ctx, b)
-	if err == nil {
-		for _, k := range buried {
-			m.endBuried(k, who, reason)
-		}
-	}
-	m.mu.Lock()
-	delete(m.burying, ended)
-	others := slices.Collect(maps.Keys(m.burying))
-	m.mu.Unlock()
-	close(ended)
+	buried, others, err := m.buryBoth(ctx, b, who, reason)
 	if err != nil {
 		return 0, err
 	}
@@ -142,6 +128,29 @@ func (m *Manager) buryStored(ctx context.Context, b Burial, who Identity, reason
 		<-other
 	}
 	return len(buried), nil
+}
+
+// buryBoth is buryStored but for other burials: those that were under way when it
+// was done.
+func (m *Manager) buryBoth(ctx context.Context, b Burial, who Identity, reason string) (buried []Key, others []chan struct{}, err error) {
+	ended := make(chan struct{})
+	m.mu.Lock()
+	m.burying[ended] = struct{}{}
+	m.mu.Unlock()
+	defer func() { // after a panic too, or every later logout would wait for this one
+		m.mu.Lock()
+		delete(m.burying, ended)
+		others = slices.Collect(maps.Keys(m.burying))
+		m.mu.Unlock()
+		close(ended)
+	}()
+	if buried, err = m.store.Bury(ctx, b); err != nil {
+		return nil, nil, err
+	}
+	for _, k := range buried {
+		m.endBuried(k, who, reason)
+	}
+	return buried, nil, nil
 }
 
 // burialFor says what l buries; nil if nothing is to be written.

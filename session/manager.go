@@ -160,7 +160,7 @@ func (m *Manager) resume(ctx context.Context, t Ticket, grace time.Duration) (*S
 // find is Resume for a ticket that no browser presents at this moment: how old
 // its issue is says nothing.
 func (m *Manager) find(ctx context.Context, t Ticket) (*Session, error) {
-	s, err := m.hold(ctx, t)
+	s, err := m.hold(ctx, t, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -173,12 +173,13 @@ func (m *Manager) find(ctx context.Context, t Ticket) (*Session, error) {
 
 // hold returns the session of t from memory or the store. It stays in memory for
 // a while from now on: of two Sessions of one ticket, only one is ever in use.
-func (m *Manager) hold(ctx context.Context, t Ticket) (*Session, error) {
+// successor is who signs in again in its place, if anybody does.
+func (m *Manager) hold(ctx context.Context, t Ticket, successor *Identity) (*Session, error) {
 	key := t.Key()
 	for {
 		v, ok := m.open.Load(key)
 		if !ok {
-			s, err := m.load(ctx, key, t)
+			s, err := m.load(ctx, key, t, successor)
 			if err != nil {
 				return nil, err
 			}
@@ -223,7 +224,7 @@ func (m *Manager) Once(ctx context.Context, kind string, value Secret, until tim
 func (m *Manager) Ready(ctx context.Context) error { return m.store.Ping(ctx) }
 
 // load reads a session from the store into memory.
-func (m *Manager) load(ctx context.Context, key Key, t Ticket) (*Session, error) {
+func (m *Manager) load(ctx context.Context, key Key, t Ticket, successor *Identity) (*Session, error) {
 	record, err := m.store.Load(ctx, key)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrNotFound
@@ -232,7 +233,7 @@ func (m *Manager) load(ctx context.Context, key Key, t Ticket) (*Session, error)
 		return nil, &Unavailable{Err: fmt.Errorf("load: %w", err)}
 	}
 	if !record.Live() {
-		m.buryLate(key, t, record)
+		m.buryLate(key, t, record, successor)
 		return nil, ErrNotFound
 	}
 	s, err := m.unseal(key, t, record)

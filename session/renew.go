@@ -274,8 +274,11 @@ func (s *Session) unknown(ctx context.Context, v *version, answer Tokens, cause 
 func (s *Session) unsent(ctx context.Context, v *version, before *intent, cause error) error {
 	kept := v.content
 	kept.Intent, kept.Doubt = before, true
-	if _, err := s.swap(ctx, v, kept); errors.Is(err, ErrNotFound) {
+	switch _, err := s.swap(ctx, v, kept); {
+	case errors.Is(err, ErrNotFound):
 		return ErrNotFound
+	case err != nil:
+		s.unsure = v.Intent // it can't be taken back: the next use is this one
 	}
 	var passing *Unavailable
 	if errors.As(cause, &passing) {

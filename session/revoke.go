@@ -78,6 +78,9 @@ func (m *Manager) revocation(k Key, who Identity, t Tokens) *Revocation {
 	case until.IsZero():
 		until = now.Add(max(m.limits.Absolute, revokeAtLeast))
 	}
+	if !now.Before(until) {
+		return nil // it has run out by itself
+	}
 	r := revocation{Identity: who, Tokens: t, Created: now, Until: until, Ref: k.Ref()}
 	filed := &Revocation{Due: now}
 	_, _ = rand.Read(filed.ID[:])
@@ -115,8 +118,9 @@ func (m *Manager) revoke(k Key, who Identity, t Tokens) {
 	defer cancel()
 	if err := m.store.PutRevocation(ctx, *filed); err != nil {
 		m.log.Error("a revocation can't be written; trying it all the same", "session", k.Ref(), "error", err)
-		m.inHand.Add(-1) // it counts for nothing: nobody else would take it up
-		defer m.inHand.Add(1)
+		m.inHand.Add(1)
+		m.takeUp(*filed) // however many are in hand: nobody else would
+		return
 	}
 	m.attempt(*filed)
 }
@@ -137,6 +141,11 @@ func (m *Manager) attempt(filed Revocation) {
 		m.inHand.Add(-1)
 		return // it is taken up when others are done
 	}
+	m.takeUp(filed)
+}
+
+// takeUp is attempt for one that is counted already.
+func (m *Manager) takeUp(filed Revocation) {
 	if _, known := m.revoking.LoadOrStore(filed.ID, trying); known {
 		m.inHand.Add(-1)
 		return

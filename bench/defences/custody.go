@@ -64,7 +64,7 @@ var custody = []defence{
 	},
 	{
 		Name: "the ticket of a login transaction is not judged", File: "session/end.go",
-		Old: "\ts, err := m.find(ctx, t)\n\tif err != nil {\n\t\tif !errors", New: "\ts, err := m.Resume(ctx, t)\n\tif err != nil {\n\t\tif !errors",
+		Old: "\ts, err := m.hold(ctx, t, &by)\n", New: "\ts, err := m.Resume(ctx, t)\n",
 		Package: "./session", Test: "TestReplacedByOlderIssue",
 	},
 }

@@ -157,4 +157,29 @@ var edge = []defence{
 		Old: "PerUser: cfg.Session.MaxPerUser, ", New: "",
 		Package: "./cmd/cloakroom", Test: "TestCustodyOptions",
 	},
+	{
+		Name: "nothing is revoked of a user who signs in again (B10)", File: "session/end.go",
+		Old: "\tif successor != nil && c.Identity.Same(*successor) {", New: "\tif false && c.Identity.Same(*successor) {",
+		Package: "./session", Test: "TestRevokeNothingOfTheSameUser",
+	},
+	{
+		Name: "a renewal is waited for beyond the life of its refresh token (R14)", File: "session/access.go",
+		Old: "f, err := s.underWay(), error(nil)", New: "f, err := (*flight)(nil), error(nil)",
+		Package: "./session", Test: "TestRenewalOutlivesRefreshToken",
+	},
+	{
+		Name: "no token is used that ran out while its renewal was waited for (C9)", File: "session/access.go",
+		Old: "\tcase s.freshness(v, s.m.now()) != expired:\n", New: "\tcase true:\n",
+		Package: "./session", Test: "TestBlockingRenewalOutlivesToken",
+	},
+	{
+		Name: "what was not consumed costs no use, though it can't be written (R15)", File: "session/renew.go",
+		Old: "\t\ts.unsure = v.Intent // it can't", New: "\t\t// it can't",
+		Package: "./session", Test: "TestNotConsumedNotWritten",
+	},
+	{
+		Name: "an opened file is on the disk before its mark is (J4)", File: "session/bolt/open.go",
+		Old: "\t\tif err := s.file.Sync(); err != nil {\n", New: "\t\tif err := error(nil); err != nil {\n",
+		Package: "./session/bolt", Test: "TestOpenSyncsBeforeItMarks",
+	},
 }
