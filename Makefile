@@ -48,7 +48,7 @@ unit: ## Go tests, the quick form, in random order
 	$(call section,unit,$(GOTEST) -short -shuffle=on ./...)
 
 race: ## all Go tests under the race detector (needs a C compiler)
-	$(call section,race,CGO_ENABLED=1 $(GOTEST) -race -count=1 ./...)
+	$(call section,race,CGO_ENABLED=1 $(GOTEST) -race -count=1 -timeout=30m ./...)
 
 defences: ## turn each defence off and see that its test fails (CORE=1: the main ones only)
 	$(call section,defences,$(GO) run ./bench/defences $(if $(CORE),-core))
