@@ -41,14 +41,13 @@ func (s *Session) Access(ctx context.Context) (Secret, error) {
 		f, err := s.renewal(ctx, now, false)
 		return s.valid(ctx, f, err)
 	}
-	f, err := s.underWay(), error(nil) // it may be the last that the refresh token was good for
-	switch {
-	case f != nil:
-	case s.renewable(v):
+	var f *flight
+	if s.renewable(v) {
 		f, err = s.renewal(ctx, now, false)
-	case s.content.Load() != v: // one has just ended
-		return s.Access(ctx)
-	default:
+	} else if f = s.underWay(); f == nil { // else it is the last that the refresh token was good for
+		if s.content.Load() != v { // that has just ended
+			return s.Access(ctx)
+		}
 		s.m.end(s, ReasonNoRenew)
 		return "", ErrNotFound
 	}

@@ -164,7 +164,7 @@ var edge = []defence{
 	},
 	{
 		Name: "a renewal is waited for beyond the life of its refresh token (R14)", File: "session/access.go",
-		Old: "f, err := s.underWay(), error(nil)", New: "f, err := (*flight)(nil), error(nil)",
+		Old: "} else if f = s.underWay(); f == nil {", New: "} else if f == nil {",
 		Package: "./session", Test: "TestRenewalOutlivesRefreshToken",
 	},
 	{
