@@ -78,7 +78,10 @@ func TestLocked(t *testing.T) {
 		want   error // nil: any, if there is to be one
 		fails  bool
 	}{
-		{"open", func(t *testing.T, path string) { openPath(t, path) }, true, nil, false},
+		{"open", func(t *testing.T, path string) {
+			lived(t, path, 5) // a new store writes its first mark while it is open
+			openPath(t, path)
+		}, true, nil, false},
 		{"closed", func(t *testing.T, path string) { lived(t, path, 5) }, false, nil, false},
 		{"looked at", func(t *testing.T, path string) {
 			lived(t, path, 5)
