@@ -11,11 +11,15 @@ import (
 	"time"
 )
 
+// ample is a patience with a provider that no busy machine uses up: a call that
+// times out is an answer lost, and a session with it.
+const ample = 8 * time.Second
+
 // newCrowd is a soak without chance: everybody is signed in, the provider is
 // well, one process serves until somebody ends it.
-func newCrowd(t *testing.T, sessions int, ttl time.Duration) (*soak, *server) {
+func newCrowd(t *testing.T, sessions int, ttl, patience time.Duration) (*soak, *server) {
 	t.Helper()
-	x := newSoak(t, sessions, ttl)
+	x := newSoak(t, sessions, ttl, patience)
 	x.provider.heal()
 	s, err := x.start("")
 	if err != nil {
@@ -58,7 +62,7 @@ func (x *soak) renewed() int {
 // the calls that the provider sees at a time.
 func TestKilledInCrowd(t *testing.T) {
 	const sessions = 300
-	x, s := newCrowd(t, sessions, 2*time.Second)
+	x, s := newCrowd(t, sessions, 2*time.Second, ample)
 	for round := range 3 {
 		x.aged()
 		x.signInLost()
@@ -112,7 +116,7 @@ func pauses(d time.Duration) soakFault {
 // each (D4, K1).
 func TestStampede(t *testing.T) {
 	const delay = 300 * time.Millisecond
-	x, _ := newCrowd(t, 500, 3*time.Second)
+	x, _ := newCrowd(t, 500, 3*time.Second, ample)
 	x.aged()
 	x.provider.stand(pauses(delay))
 	one := slices.Repeat(x.users[:1], 200)
@@ -141,7 +145,7 @@ func TestStampede(t *testing.T) {
 // is signed out; the others notice nothing (D7, R9).
 func TestMassRevocation(t *testing.T) {
 	t.Parallel()
-	x, _ := newCrowd(t, 300, 3*time.Second)
+	x, _ := newCrowd(t, 300, 3*time.Second, ample)
 	gone, others := x.users[:150], x.users[150:]
 	for _, u := range gone {
 		x.provider.RevokeFamilies(u.sub)

@@ -17,7 +17,7 @@ import (
 // later finds nobody listening, and nothing else (R26, K5).
 func TestDrainUnderLoad(t *testing.T) {
 	t.Parallel()
-	x, s := newCrowd(t, 100, 2*time.Second)
+	x, s := newCrowd(t, 100, 2*time.Second, ample)
 	x.provider.stand(pauses(400 * time.Millisecond))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -95,7 +95,7 @@ func TestSecondSignal(t *testing.T) {
 // the provider is well again (R3, R14).
 func TestSlowProvider(t *testing.T) {
 	t.Parallel()
-	x, _ := newCrowd(t, 20, 3*time.Second)
+	x, _ := newCrowd(t, 20, 3*time.Second, 3*time.Second)
 	x.aged()
 	x.provider.stand(pauses(700 * time.Millisecond))
 	x.everybody(x.users)

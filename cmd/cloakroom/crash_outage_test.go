@@ -27,7 +27,7 @@ func TestProviderOutage(t *testing.T) {
 	for _, tt := range tests {
 		all.Go(func() {
 			t.Run(tt.name, func(t *testing.T) {
-				x, _ := newCrowd(t, 60, 4*time.Second)
+				x, _ := newCrowd(t, 60, 8*time.Second, 2*time.Second)
 				tt.down(x.provider)
 				x.everybody(x.users)
 				if n := x.count.right.Load(); n != int64(len(x.users)) {

@@ -73,7 +73,7 @@ func TestSoak(t *testing.T) {
 			duration = 5 * time.Second
 		}
 	}
-	x := newSoak(t, *soakSessions, soakTokenTTL)
+	x := newSoak(t, *soakSessions, soakTokenTTL, time.Second)
 	s, err := x.start("")
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,8 @@ func TestSoak(t *testing.T) {
 	x.report()
 }
 
-func newSoak(t *testing.T, sessions int, ttl time.Duration) *soak {
+// newSoak has Cloakroom wait for the provider for as long as patience says.
+func newSoak(t *testing.T, sessions int, ttl, patience time.Duration) *soak {
 	public, admin := freePort(t), freePort(t)
 	x := &soak{
 		t: t, dir: t.TempDir(), origin: "http://localhost:" + public, tickets: make(chan struct{}),
@@ -141,14 +142,14 @@ func newSoak(t *testing.T, sessions int, ttl time.Duration) *soak {
 public_url: %s
 shutdown_timeout: 10s
 trusted_proxies: [127.0.0.1/32]
-session: {renew_timeout: 3s}
+session: {renew_timeout: %v}
 providers:
-  - {name: main, issuer: "%s", client_id: spa, client_secret: %s, token_timeout: 1s}
+  - {name: main, issuer: "%s", client_id: spa, client_secret: %s, token_timeout: %v}
 routes:
   - {path: /api/, upstream: "%s", strip_prefix: /api}
 spa: {dir: dist}
 admin: {listen: "127.0.0.1:%s"}
-`, public, x.origin, x.provider.Issuer(), canary, api.URL, admin))
+`, public, x.origin, patience+2*time.Second, x.provider.Issuer(), canary, patience, api.URL, admin))
 	return x
 }
 
