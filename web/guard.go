@@ -25,8 +25,11 @@ func (s *Server) guard(r *http.Request) error {
 	case !ok:
 		return errCSRF
 	case hasSite:
-		if site == "same-origin" {
+		switch {
+		case site == "same-origin":
 			return nil
+		case site == "none" && isNavigation(r): // its address was typed, or kept
+			return errDocument
 		}
 		return errCSRF
 	case hasOrigin:

@@ -108,6 +108,9 @@ func TestProxiedDestinations(t *testing.T) {
 	}
 	// A page that a user opens by its address gets a page.
 	b.navigate(typed, "/api/whoami").problem(http.StatusForbidden, "not_a_document")
+	// Nor are our own endpoints for calls; who types an address comes from no other site.
+	b.navigate(typed, "/bff/user").problem(http.StatusForbidden, "not_a_document")
+	b.navigate(crossSite, "/bff/user").problem(http.StatusForbidden, "cross_site")
 	// A route for calls sends no navigation to sign in, however it comes.
 	for _, dest := range []string{"empty", ""} {
 		s.browser(t).navigate(ourOrigin, "/api/whoami", "Sec-Fetch-Dest", dest).problem(http.StatusUnauthorized, "signed_out").leads("")
