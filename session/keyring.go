@@ -61,7 +61,7 @@ func ParseKeyring(file []byte) (*Keyring, error) {
 		k.keys = append(k.keys, key)
 	}
 	if len(k.keys) == 0 {
-		return nil, fmt.Errorf("%w: there is no key; make one with: cloakroom keys new", ErrKeys)
+		return nil, fmt.Errorf("%w: there is no key", ErrKeys)
 	}
 	return k, nil
 }
@@ -69,13 +69,13 @@ func ParseKeyring(file []byte) (*Keyring, error) {
 func parseKey(line []byte) (serverKey, error) {
 	raw, err := base64.StdEncoding.DecodeString(string(line))
 	if err != nil {
-		return serverKey{}, errors.New("not base64; make a key with: cloakroom keys new")
+		return serverKey{}, errors.New("not base64")
 	}
 	if len(raw) != KeySize {
-		return serverKey{}, fmt.Errorf("a key has %d bytes, this has %d; make one with: cloakroom keys new", KeySize, len(raw))
+		return serverKey{}, fmt.Errorf("a key has %d bytes, this has %d", KeySize, len(raw))
 	}
 	if bytes.Count(raw, raw[:1]) == KeySize {
-		return serverKey{}, errors.New("all bytes are equal, so this is no random key; make one with: cloakroom keys new")
+		return serverKey{}, errors.New("all bytes are equal, so this is no random key")
 	}
 	key := serverKey{key: [KeySize]byte(raw)}
 	copy(key.id[:], derive(raw, nil, "cloakroom key id"))

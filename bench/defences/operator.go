@@ -30,7 +30,7 @@ var operator = []defence{
 	},
 	{
 		Name: "check tries the keys at the store (J6)", File: "cmd/cloakroom/check.go",
-		Old: "\tcase errors.Is(err, session.ErrWrongKeys):\n\t\treturn false, wrongKeys(cfg)\n", New: "\tcase errors.Is(err, session.ErrWrongKeys):\n\t\treturn false, nil\n",
+		Old: "\tcase errors.Is(err, session.ErrWrongKeys):\n\t\treturn false, \"\", wrongKeys(cfg)\n", New: "\tcase errors.Is(err, session.ErrWrongKeys):\n\t\treturn false, \"\", nil\n",
 		Package: "./cmd/cloakroom", Test: "TestCheckOpensTheStore",
 	},
 	{

@@ -15,7 +15,8 @@ import (
 const piecePatience = 30 * time.Second
 
 // backupStore answers POST /store/backup with a copy of the store, sealed as it
-// is. One at a time: each needs twice the store's space on the disk.
+// is; ?for=check says what becomes of it. One at a time: each needs twice the
+// store's space on the disk.
 func (a *app) backupStore(w http.ResponseWriter, r *http.Request) {
 	if !a.backup.TryLock() {
 		answerProblem(w, adminProblem{
@@ -29,7 +30,11 @@ func (a *app) backupStore(w http.ResponseWriter, r *http.Request) {
 	err := a.store.Backup(r.Context(), out)
 	switch {
 	case err == nil:
-		a.log.Info("a backup of the store was taken", "bytes", out.bytes)
+		taken := "a backup of the store was taken"
+		if r.URL.Query().Get("for") == "check" {
+			taken = "the store was copied to be checked"
+		}
+		a.log.Info(taken, "bytes", out.bytes)
 	case out.bytes == 0:
 		a.log.Error("a backup of the store did not work", "error", err)
 		adminFailed(w, err)
@@ -58,11 +63,16 @@ func (p *pieces) Write(b []byte) (int, error) {
 // backup writes a copy of the running server's store to file, which must not
 // exist: whole and durable, or not at all. check looks at the copy before it
 // gets its name.
-func (c *adminClient) backup(ctx context.Context, file string, check func(file string) error) (err error) {
+func (c *adminClient) backup(ctx context.Context, file string, check func(file string) error) error {
+	return c.copyStore(ctx, "/store/backup", file, check)
+}
+
+// copyStore is backup by way of path.
+func (c *adminClient) copyStore(ctx context.Context, path, file string, check func(file string) error) (err error) {
 	if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
 		return hinted{errors.Join(err, errors.New(file+" exists already")), "choose another name"}
 	}
-	body, err := c.do(ctx, http.MethodPost, "/store/backup")
+	body, err := c.do(ctx, http.MethodPost, path)
 	if err != nil {
 		return err
 	}

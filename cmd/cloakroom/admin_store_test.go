@@ -57,8 +57,15 @@ func TestBackupOfRunningStore(t *testing.T) {
 	if left, _ := filepath.Glob(to + "*"); len(left) != 1 {
 		t.Errorf("left behind: %v", left)
 	}
-	if !strings.Contains(log.String(), "a backup of the store was taken") {
-		t.Errorf("the log says %q", log.String())
+	if n := strings.Count(log.String(), "a backup of the store was taken"); n != 2 {
+		t.Errorf("the log tells of %d backups, want 2:\n%s", n, &log)
+	}
+	log.Reset()
+	if err := client.copyStore(t.Context(), "/store/backup?for=check", to+"3", unchecked); err != nil {
+		t.Fatal(err)
+	}
+	if said := log.String(); !strings.Contains(said, "the store was copied to be checked") || strings.Contains(said, "backup") {
+		t.Errorf("of a copy for a check the log says %q", said)
 	}
 }
 

@@ -45,9 +45,12 @@ func (c *checkCmd) Run(env *environment) error {
 	if c.ProbeReuse != "" {
 		return probeReuse(env, cfg, c)
 	}
-	locked, err := opens(env.ctx, cfg)
+	locked, restored, err := opens(env.ctx, cfg)
 	if err != nil {
 		return err
+	}
+	if restored != "" {
+		noteRestored(env, cfg.Store.Bolt.Path, restored)
 	}
 	env.say("%s: ok", c.Config)
 	env.say("  %s", summary(cfg))
@@ -65,25 +68,29 @@ func (c *checkCmd) Run(env *environment) error {
 }
 
 // opens returns what serve would complain of when it opens the store with the
-// keys. It changes nothing, and can't tell while a process has the store open.
-func opens(ctx context.Context, cfg *Config) (locked bool, err error) {
+// keys, and why it would take it for one that was put back; "" if it would not. It
+// changes nothing, and can't tell while a process has the store open.
+func opens(ctx context.Context, cfg *Config) (locked bool, restored bolt.Reason, err error) {
 	ring, err := readKeyring(cfg.KeysFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return false, nil // the first start makes it
+		return false, "", nil // the first start makes it
 	}
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
-	_, _, err = inventory(ctx, cfg, ring)
+	_, report, err := inventory(ctx, cfg, ring)
 	switch {
 	case errors.Is(err, bolt.ErrLocked):
-		return true, nil
+		return true, "", nil
 	case errors.Is(err, bolt.ErrEmpty), errors.Is(err, os.ErrNotExist): // likewise
-		return false, nil
+		if _, err := os.Stat(cfg.Store.Bolt.Path + ".mark"); err == nil {
+			restored = bolt.Gone
+		}
+		return false, restored, nil
 	case errors.Is(err, session.ErrWrongKeys):
-		return false, wrongKeys(cfg)
+		return false, "", wrongKeys(cfg)
 	}
-	return false, hintStore(err)
+	return false, report.Restored, hintStore(err)
 }
 
 // construct makes what serve would make of cfg, short of opening the store: what

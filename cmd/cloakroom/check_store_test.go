@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -38,7 +39,10 @@ func TestCheckOpensTheStore(t *testing.T) {
 		want   string
 	}{
 		{"keys that open it", func() error { return nil }, 0, "config.yaml: ok"},
-		{"a store without its mark", func() error { return os.Rename(mark, mark+".old") }, 0, "config.yaml: ok"},
+		{"a store that is gone", func() error { return os.Rename(store, store+".old") }, 0,
+			"There is no store, but data/sessions.db.mark speaks of one: the next start makes a new one, and everybody signs in again."},
+		{"a store without its mark", func() error { return errors.Join(os.Rename(store+".old", store), os.Rename(mark, mark+".old")) }, 0,
+			"This is not the state that data/sessions.db.mark speaks of (no_mark): the next start removes all sessions."},
 		{"other keys, and no mark", put(keys, []byte(session.NewKey()+"\n")), 3,
 			"the keys in data/keys do not open data/sessions.db\nhint: restore the key file that was used with this store"},
 		{"a damaged store", put(store, sound[:len(sound)/4]), 1, "damaged"},
@@ -52,6 +56,9 @@ func TestCheckOpensTheStore(t *testing.T) {
 			before[i], _ = os.ReadFile(file)
 		}
 		r := cloakroom(t, s.dir, "check")
+		if said := strings.Contains(r.stderr, "the next start"); said != strings.Contains(tt.want, "the next start") {
+			t.Errorf("%s: check says %q of the next start, want %q", tt.name, r.stderr, tt.want)
+		}
 		if r.code != tt.code || !strings.Contains(r.stdout+r.stderr, tt.want) || strings.Contains(r.stdout, "is in use") || (r.code == 0) != (r.stdout != "") {
 			t.Errorf("%s: check = exit %d, %q, %q, want exit %d and %q", tt.name, r.code, r.stdout, r.stderr, tt.code, tt.want)
 		}

@@ -103,6 +103,14 @@ func TestCheckFiles(t *testing.T) {
 			}
 		}
 	}
+	loop := func(name string) func(*testing.T, string) { // as root may read everything else
+		return func(t *testing.T, dir string) {
+			remove(name)(t, dir)
+			if err := os.Symlink(filepath.Base(name), filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	put := func(name, content string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) { write(t, dir, name, content) }
 	}
@@ -119,7 +127,7 @@ func TestCheckFiles(t *testing.T) {
 		{"a weak key", put("data/keys", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"), 3, "keys_file: data/keys: line 1: all bytes are equal"}, // J6
 		{"a short key", put("data/keys", "c2hvcnQ=\n"), 3, "keys_file: data/keys: line 1: a key has 32 bytes, this has 5"},                         // J6
 		{"no key", put("data/keys", "# none\n"), 3, "keys_file: data/keys: there is no key"},                                                       // J6
-		{"a key that is none", put("data/keys", session.NewKey()+"\nnot a key\n"), 3, "keys_file: data/keys: line 2: not base64"},
+		{"a key that is none", put("data/keys", session.NewKey()+"\nnot a key\n"), 3, "keys_file: data/keys: line 2: not base64; restore the key file that was used with the store"},
 		{"keys lost", func(t *testing.T, dir string) { remove("data/keys")(t, dir); write(t, dir, "data/sessions.db", "x") }, 3,
 			"keys_file: data/keys is missing, but data/sessions.db was sealed with it; restore the key file"}, // J5
 		{"keys emptied beside a store", func(t *testing.T, dir string) {
@@ -149,6 +157,17 @@ func TestCheckFiles(t *testing.T) {
 			"warning: tls.cert_file: the certificate is not for the host of public_url"},
 		{"no app", remove("dist"), 3, "spa.dir: can't stat the file: no such file or directory; build the app first"},
 		{"an app without pages", remove("dist/index.html"), 3, "spa.dir: there is no index.html in it"},
+		{"a page that is a folder", func(t *testing.T, dir string) {
+			remove("dist/index.html")(t, dir)
+			write(t, dir, "dist/index.html/x", "")
+		}, 3,
+			"spa.dir: index.html in it is no file"},
+		{"a page that can't be read", loop("dist/index.html"), 3, "spa.dir: can't open the file: too many levels of symbolic links; "},
+		{"a mark that can't be read", func(t *testing.T, dir string) {
+			write(t, dir, "data/sessions.db", "")
+			loop("data/sessions.db.mark")(t, dir)
+		}, 3,
+			"store.bolt.path: can't open the file: too many levels of symbolic links; "},
 		{"a provider's bundle without certificates", put("config.yaml", strings.Replace(checkable, "client_id: spa", "client_id: spa\n    ca_file: key.pem", 1)), 3,
 			"providers[0].ca_file: the file holds no PEM certificate"},
 		{"tokens in the clear", put("config.yaml", strings.Replace(checkable, "127.0.0.1:9000", "api:9000", 1)), 0,

@@ -21,6 +21,7 @@ func TestCommandLine(t *testing.T) {
 		{"help with a command", []string{"help", "health"}, 0, "--address", ""},
 		{"a command's help", []string{"check", "--help"}, 0, "--config", ""},
 		{"version", []string{"version"}, 0, "cloakroom v1.2.3-test", ""},
+		{"version as a flag", []string{"--version"}, 0, "cloakroom v1.2.3-test", ""},
 		{"a misspelt command", []string{"chekc"}, 2, "", `did you mean "check"?`},
 		{"half a command", []string{"keys"}, 2, "", "expected one of \"new\", \"list\"\nhint: cloakroom keys --help says more"},
 		{"an unknown flag", []string{"check", "--confg", "x"}, 2, "", "unknown flag"},

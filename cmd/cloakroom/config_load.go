@@ -188,6 +188,8 @@ func syntax(err error) (place, string) {
 		text = "a tab can't indent in YAML; use spaces"
 	case strings.HasPrefix(text, "',' or"):
 		text += "; inside [ ] and { } put ${NAME} and other special text in quotes"
+	case strings.HasPrefix(text, "value is not allowed"):
+		text = "there can't be anything here; check the indentation"
 	case strings.HasPrefix(text, "non-map value"):
 		text = `expected "key: value"; is the space after the colon missing?`
 	case strings.HasPrefix(text, "mapping value is not allowed"):

@@ -38,6 +38,8 @@ func TestConfigShape(t *testing.T) {
 			want: `6:5: not valid YAML: expected "key: value"; is the space after the colon missing?`},
 		{name: "a colon in a value", old: "client_secret: canary-7f3a9c", new: "client_secret: canary-7f3a9c: x",
 			want: `6:20: not valid YAML: unexpected ": "; put text that contains it in quotes, and check the indentation`},
+		{name: "a key that stands too far left", old: "    client_id: spa", new: "   client_id: spa",
+			want: `5:4: not valid YAML: there can't be anything here; check the indentation`},
 		{name: "a variable inside braces", new: "store: {bolt: {path: ${HOME}}}\n",
 			want: `10:23: not valid YAML: ',' or '}' must be specified; inside [ ] and { } put ${NAME} and other special text in quotes`},
 		{name: "an anchor", new: "listen: &a 127.0.0.1:1\n",

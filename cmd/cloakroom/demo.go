@@ -230,6 +230,6 @@ func (d *demoCmd) greet(env *environment, cfg *Config, provider *demo.Server) {
 	env.say("  Data      in a temporary folder, gone when you stop")
 	env.say("  Stop      with Ctrl-C")
 	env.say("")
-	env.say("  The log below has one line for each sign-in, renewal and logout.")
+	env.say("  The log below tells of each sign-in, renewal and logout.")
 	env.say("")
 }

@@ -30,7 +30,11 @@ func readKeyring(file string) (*session.Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseKeyring(file, data)
+	keys, err := parseKeyring(file, data)
+	if err != nil && !errors.Is(err, errNoKey) {
+		return nil, fmt.Errorf("%w; restore the key file that was used with the store; if there is no store yet, make one with: cloakroom keys new", err)
+	}
+	return keys, err
 }
 
 // parseKeyring reads the content of a key file. Its errors name file and line,

@@ -61,7 +61,20 @@ func (c *complaints) storeFile(file string) {
 			c.errorf(key, "is not a regular file")
 		}
 		_ = f.Close()
+		c.mark(key, file+".mark")
 		c.writableFor(key, file)
+	}
+}
+
+// mark looks whether the store's mark can be read: without one a start would take
+// the store for an old copy.
+func (c *complaints) mark(key, file string) {
+	f, err := os.Open(file)
+	switch {
+	case err == nil:
+		_ = f.Close()
+	case !errors.Is(err, os.ErrNotExist):
+		c.unreadable(key, file, pathCause(err))
 	}
 }
 
@@ -96,6 +109,9 @@ func (c *complaints) writableFor(key, file string) {
 	}
 	f, err := os.CreateTemp(dir, ".cloakroom-check-*")
 	if err != nil {
+		if whole, err := filepath.Abs(dir); err == nil {
+			dir = whole
+		}
 		c.errorf(key, "no file can be made in %s: %v; check that folder's owner and mode", dir, pathCause(err))
 		return
 	}
@@ -178,7 +194,25 @@ func (c *complaints) spa(dir string) {
 		c.unreadable(key, dir, fmt.Errorf("%w; build the app first", pathCause(err)))
 	} else if !info.IsDir() {
 		c.errorf(key, "is not a folder")
-	} else if info, err := os.Stat(filepath.Join(dir, "index.html")); err != nil || !info.Mode().IsRegular() {
+	} else {
+		c.page(key, filepath.Join(dir, "index.html"))
+	}
+}
+
+// page looks whether the app's page can be read.
+func (c *complaints) page(key, file string) {
+	f, err := os.Open(file)
+	if err == nil {
+		defer func() { _ = f.Close() }()
+	}
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		c.errorf(key, "there is no index.html in it; is this the folder that the app's build makes?")
+	case err != nil:
+		c.unreadable(key, file, pathCause(err))
+	default:
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			c.errorf(key, "index.html in it is no file; is this the folder that the app's build makes?")
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -50,6 +51,10 @@ func keysOffline(ctx context.Context, cfg *Config) (keyInventory, error) {
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return keyInventory{}, hinted{fmt.Errorf("there is no key file %s", cfg.KeysFile), "the first start makes it; or: cloakroom keys new " + cfg.KeysFile}
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		err = hintStore(fmt.Errorf("%s: %w", cfg.KeysFile, err))
 	}
 	if err != nil {
 		return keyInventory{}, err

@@ -19,6 +19,15 @@ func TestKeysList(t *testing.T) {
 	if r := cloakroom(t, s.dir, "keys", "list"); r.code != 1 || !strings.Contains(r.stderr, "there is no key file") || !strings.Contains(r.stderr, "the first start makes it") {
 		t.Errorf("before the first start: exit %d, %q", r.code, r.stderr)
 	}
+	if err := os.MkdirAll(s.file("data/keys"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if r := cloakroom(t, s.dir, "keys", "list"); r.code != 1 || !strings.Contains(r.stderr, "data/keys: can't read the file: is a directory") {
+		t.Errorf("with a folder for a key file: exit %d, %q", r.code, r.stderr)
+	}
+	if err := os.Remove(s.file("data/keys")); err != nil {
+		t.Fatal(err)
+	}
 	p := s.serve()
 	for range 3 {
 		s.user().signIn()

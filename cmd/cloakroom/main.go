@@ -36,6 +36,8 @@ type cli struct {
 	Store   storeCmd   `cmd:"" help:"Check, compact, back up and restore the store's file."`
 	Health  healthCmd  `cmd:"" help:"Ask a running Cloakroom on this machine whether it is well. For containers."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // configFlag is the option that most commands share.
@@ -107,6 +109,7 @@ func run(env *environment, args []string) int {
 		kong.Name("cloakroom"),
 		kong.Description("Signs the users of a single-page app in, keeps their tokens on the server, and puts a fresh one on each API call."),
 		kong.Writers(env.stdout, env.stderr),
+		kong.Vars{"version": "cloakroom " + version()},
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

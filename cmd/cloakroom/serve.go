@@ -65,9 +65,21 @@ func (a *app) listen() (l listeners, err error) {
 	}
 	if l.admin, err = net.Listen("tcp", a.cfg.Admin.Listen); err != nil {
 		err = errors.Join(err, l.public.Close())
-		return l, hinted{fmt.Errorf("admin.listen: %w", err), "is another process using this address? Change admin.listen, or stop it"}
+		return l, notHad("admin.listen", a.cfg.Admin.Listen, err)
 	}
 	return l, nil
+}
+
+// notHad says why nobody can listen on address, the value of key.
+func notHad(key, address string, err error) error {
+	hint := "is another process using this address? Change " + key + ", or stop it"
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		hint = "ports below 1024 need the capability CAP_NET_BIND_SERVICE; or take a higher one, with a proxy in front"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "this machine has no such address: name one of its own, or none (:PORT) for all of them"
+	}
+	return hinted{taken(key+" "+address, err), hint}
 }
 
 // listenPublic takes the address that browsers connect to, with the configured
@@ -75,7 +87,7 @@ func (a *app) listen() (l listeners, err error) {
 func listenPublic(cfg *Config) (net.Listener, error) {
 	l, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
-		return nil, hinted{fmt.Errorf("listen: %w", err), "is another process using this address? Change listen, or stop it"}
+		return nil, notHad("listen", cfg.Listen, err)
 	}
 	if !cfg.TLS.Enabled() {
 		return l, nil

@@ -101,9 +101,11 @@ func TestServeRefusesToStart(t *testing.T) {
 		{"same store", []string{"127.0.0.1:" + port, "127.0.0.1:0", s.admin, "127.0.0.1:0"}, "",
 			[]string{"sessions.db", "in use by another process"}},
 		{"same port", []string{s.admin, "127.0.0.1:0"}, otherStore,
-			[]string{"listen: ", "127.0.0.1:" + port, "address already in use", "hint: "}},
+			[]string{"cloakroom: listen 127.0.0.1:" + port + ": bind: address already in use\nhint: is another process using this address?"}},
 		{"same admin port", []string{"127.0.0.1:" + port, "127.0.0.1:0"}, otherStore,
-			[]string{"admin.listen: ", "127.0.0.1:" + adminPort, "address already in use", "hint: "}},
+			[]string{"admin.listen 127.0.0.1:" + adminPort + ": bind: address already in use\nhint: is another process using this address? Change admin.listen"}},
+		{"another machine's address", []string{"127.0.0.1:" + port, "192.0.2.1:0", s.admin, "127.0.0.1:0"}, otherStore,
+			[]string{"listen 192.0.2.1:0: bind: cannot assign requested address\nhint: this machine has no such address"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -114,10 +114,19 @@ func (c *storeCheckCmd) Run(env *environment) error {
 		env.say("  %d entries that lead nowhere; they do no harm, and most go as time passes", report.Debris)
 	}
 	if report.Restored != "" && !isBackup {
-		env.note("This is not the state that %s.mark speaks of (%s): the next start removes all sessions.", path, report.Restored)
-		env.note("If the store was moved here, bring the file that ends in .mark too.")
+		noteRestored(env, path, report.Restored)
 	}
 	return nil
+}
+
+// noteRestored warns of what the next start does to a store that was put back.
+func noteRestored(env *environment, path string, reason bolt.Reason) {
+	if reason == bolt.Gone {
+		env.note("There is no store, but %s.mark speaks of one: the next start makes a new one, and everybody signs in again.", path)
+		return
+	}
+	env.note("This is not the state that %s.mark speaks of (%s): the next start removes all sessions.", path, reason)
+	env.note("If the store was moved here, bring the file that ends in .mark too.")
 }
 
 // store checks the store of the configuration. What a running server has open is
@@ -136,7 +145,7 @@ func (c *storeCheckCmd) store(env *environment) (path string, report bolt.Report
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	client := newAdminClient(cfg)
-	err = client.backup(env.ctx, filepath.Join(dir, "copy"), func(file string) (err error) {
+	err = client.copyStore(env.ctx, "/store/backup?for=check", filepath.Join(dir, "copy"), func(file string) (err error) {
 		report, err = bolt.Check(file)
 		report.Restored = "" // a copy has no mark
 		return err
