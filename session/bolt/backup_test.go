@@ -201,51 +201,54 @@ func TestBackupFails(t *testing.T) {
 	f.wantError("Backup", s.Backup(t.Context(), &bytes.Buffer{}), bolt.ErrClosed)
 }
 
-// What reads and writes wait while a large store is backed up.
-func TestBackupDelays(t *testing.T) {
-	if testing.Short() {
-		return
+// steps is a context that stops whoever asks whether it has ended, until that
+// may go on, or the test is over.
+type steps struct {
+	context.Context
+	came, may, over chan struct{}
+}
+
+func (s *steps) Err() error {
+	select {
+	case s.came <- struct{}{}:
+	case <-s.over:
 	}
+	select {
+	case <-s.may:
+	case <-s.over:
+	}
+	return s.Context.Err()
+}
+
+// At each step of a backup, its copy of the file as it is included, the store
+// reads and writes.
+func TestBackupDelaysNobody(t *testing.T) {
 	s := openStore(t)
 	f := fixture{t, s}
-	var wg sync.WaitGroup
-	for w := range 64 {
-		wg.Go(func() {
-			for i := w; i < 4000; i += 64 {
-				f.wantError("Create", f.Create(t.Context(), key(i), bulky(i), filing()), nil)
-			}
-		})
+	for i := range 100 {
+		f.wantError("Create", f.Create(t.Context(), key(i), bulky(i), filing()), nil)
 	}
-	wg.Wait()
-	var longest [2]time.Duration
-	probe := func() {
-		for i, do := range []func() error{
-			func() error { _, err := f.Load(t.Context(), key(7)); return err },
-			func() error {
-				_, err := f.MarkUsed(t.Context(), [32]byte(session.NewTicket(time.Now()).Key()), at(time.Hour))
-				return err
-			},
-		} {
-			began := time.Now()
-			f.wantError("probe", do(), nil)
-			longest[i] = max(longest[i], time.Since(began))
-		}
-	}
-	done := make(chan error)
-	began := time.Now()
-	var b bytes.Buffer
-	go func() { done <- s.Backup(t.Context(), &b) }()
-	for {
+	ctx := &steps{t.Context(), make(chan struct{}), make(chan struct{}), make(chan struct{})}
+	t.Cleanup(func() { close(ctx.over) })
+	done := make(chan error, 1)
+	go func() { done <- s.Backup(ctx, &bytes.Buffer{}) }()
+	for step := 0; ; step++ {
 		select {
 		case err := <-done:
 			f.wantError("Backup", err, nil)
-			t.Logf("%d MB in %v; longest read %v, longest write %v", b.Len()>>20, time.Since(began), longest[0], longest[1])
-			if longest[0] > 5*time.Second || longest[1] > 5*time.Second {
-				t.Error("a backup stalls the store")
+			if step < 10 {
+				t.Errorf("the backup had %d steps, so it was hardly looked at", step)
 			}
 			return
-		default:
-			probe()
+		case <-ctx.came:
 		}
+		finishes(t, "reading and writing while the store is backed up", func() {
+			f.wantRecord(7, bulky(7))
+			fresh, err := f.MarkUsed(t.Context(), [32]byte{byte(step), byte(step >> 8)}, at(time.Hour))
+			if err != nil || !fresh {
+				t.Errorf("MarkUsed = %v, %v", fresh, err)
+			}
+		})
+		ctx.may <- struct{}{}
 	}
 }
