@@ -83,10 +83,7 @@ func opens(ctx context.Context, cfg *Config) (locked bool, restored bolt.Reason,
 	case errors.Is(err, bolt.ErrLocked):
 		return true, "", nil
 	case errors.Is(err, bolt.ErrEmpty), errors.Is(err, os.ErrNotExist): // likewise
-		if _, err := os.Stat(cfg.Store.Bolt.Path + ".mark"); err == nil {
-			restored = bolt.Gone
-		}
-		return false, restored, nil
+		return false, report.Restored, nil
 	case errors.Is(err, session.ErrWrongKeys):
 		return false, "", wrongKeys(cfg)
 	}

@@ -25,16 +25,28 @@ func TestExamine(t *testing.T) {
 		come func(t *testing.T, path string)
 		want error
 		read bool
+
+		restored bolt.Reason
 	}{
-		{"as it was closed", func(*testing.T, string) {}, nil, true},
+		{"as it was closed", func(*testing.T, string) {}, nil, true, ""},
 		{"put back", func(t *testing.T, path string) {
 			if err := os.Remove(path + ".mark"); err != nil {
 				t.Fatal(err)
 			}
-		}, nil, true},
-		{"and an error of who reads", func(*testing.T, string) {}, errTheirs, true},
-		{"in use", func(t *testing.T, path string) { openPath(t, path) }, bolt.ErrLocked, false},
-		{"empty", func(t *testing.T, path string) { write(t, path, nil) }, bolt.ErrEmpty, false},
+		}, nil, true, bolt.NoMark},
+		{"and an error of who reads", func(*testing.T, string) {}, errTheirs, true, ""},
+		{"in use", func(t *testing.T, path string) { openPath(t, path) }, bolt.ErrLocked, false, ""},
+		{"emptied", func(t *testing.T, path string) { write(t, path, nil) }, bolt.ErrEmpty, false, bolt.Gone},
+		{"removed", func(t *testing.T, path string) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}, fs.ErrNotExist, false, bolt.Gone},
+		{"removed with its mark", func(t *testing.T, path string) {
+			if err := errors.Join(os.Remove(path), os.Remove(path+".mark")); err != nil {
+				t.Fatal(err)
+			}
+		}, fs.ErrNotExist, false, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "sessions.db")
@@ -58,8 +70,8 @@ func TestExamine(t *testing.T) {
 			if !errors.Is(err, tt.want) || read != tt.read || err != nil && !strings.Contains(err.Error(), path) {
 				t.Errorf("Examine: %v, read %v, want %v, %v and the path", err, read, tt.want, tt.read)
 			}
-			if restored := report.Restored != ""; restored != (tt.name == "put back") {
-				t.Errorf("Restored = %q", report.Restored)
+			if report.Restored != tt.restored {
+				t.Errorf("Restored = %q, want %q", report.Restored, tt.restored)
 			}
 			if after, _ := os.ReadFile(path); !bytes.Equal(after, before) {
 				t.Error("the file was changed")

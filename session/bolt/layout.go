@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -105,7 +104,7 @@ func (s *Store) create(o Options, l layout) (at point, marked uint64, err error)
 	if err != nil && !errors.Is(err, errNoMark) {
 		return at, 0, err
 	}
-	old = slices.DeleteFunc(old, func(p point) bool { return p.txid == 0 })
+	old = old.begun()
 	l.id = newStoreID()
 	if err := s.mark(o, append(old, point{l.id, 0})...); err != nil {
 		return at, 0, err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -81,6 +82,20 @@ func decodeMark(b []byte) (mark, error) {
 		m = append(m, point{storeID(raw), n})
 	}
 	return m, nil
+}
+
+// begun returns the points of m after a store's beginning, which has the
+// transaction 0.
+func (m mark) begun() mark {
+	return slices.DeleteFunc(slices.Clone(m), func(p point) bool { return p.txid == 0 })
+}
+
+// goneFrom returns Gone if the mark of path, where no store is, tells of one.
+func goneFrom(path string) Reason {
+	if m, err := readMark(path); err == nil && len(m.begun()) > 0 {
+		return Gone
+	}
+	return ""
 }
 
 // judge compares a file that is at p with its mark; without one, m is empty.

@@ -2,7 +2,9 @@ package bolt
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -57,6 +59,11 @@ func offline(path string) Options {
 // examineFile checks the file at path under a shared lock, then has fn look at
 // it.
 func examineFile(path string, fn func(s *Store) error) (r Report, err error) {
+	defer func() {
+		if errors.Is(err, ErrEmpty) || errors.Is(err, fs.ErrNotExist) {
+			r.Restored = goneFrom(path)
+		}
+	}()
 	info, err := os.Stat(path)
 	if err != nil {
 		return r, err
