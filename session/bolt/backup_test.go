@@ -221,7 +221,8 @@ func (s *steps) Err() error {
 }
 
 // At each step of a backup, its copy of the file as it is included, the store
-// reads and writes.
+// reads and writes: of the 4 MiB that are mapped for its 3, so that nothing has to
+// be mapped anew.
 func TestBackupDelaysNobody(t *testing.T) {
 	s := openStore(t)
 	f := fixture{t, s}
