@@ -39,6 +39,7 @@
 //
 // net/http/httputil.ReverseProxy does much of this, but passes on any Upgrade
 // and every 1xx answer and trailer unseen; so the forwarder is our own, on
-// http.Transport. A Via field, which RFC 9110 section 7.6.3 asks of gateways, is
-// left out: common servers turn compression off when they see one.
+// package http1 or, with TLS, http.Transport. A Via field, which RFC 9110
+// section 7.6.3 asks of gateways, is left out: common servers turn compression
+// off when they see one.
 package proxy

@@ -19,7 +19,7 @@ type route struct {
 	strip string // StripPrefix, likewise
 	base  string // the upstream's path, likewise, as it is sent
 
-	transport *http.Transport
+	transport transport
 
 	host       string // Host of what is sent upstream
 	identity   []identityHeader
@@ -42,7 +42,7 @@ func (p *Proxy) newRoute(c Config, shared transports) (*route, error) {
 	}
 	rt.template = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: rt.host}
 	var err error
-	if rt.transport, err = shared.get(c.TLS); err != nil {
+	if rt.transport, err = shared.get(way{c.Upstream.Scheme == "https", c.TLS}); err != nil {
 		return nil, err
 	}
 	return rt, nil
