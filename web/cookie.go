@@ -42,8 +42,11 @@ type cookies struct {
 }
 
 // sealers have one codec per server key, newest first. The first seals, all
-// open.
-type sealers struct{ ticket, login []*securecookie.SecureCookie }
+// open. known has what the ticket's codecs have opened.
+type sealers struct {
+	ticket, login []*securecookie.SecureCookie
+	known         *known
+}
 
 // newCookies returns cookies named __Host-… (Secure, Path=/, no Domain: the
 // browser itself holds other hosts off). Without TLS, on loopback, those names
@@ -63,7 +66,7 @@ func newCookies(c CookieConfig, keys *session.Keyring, secure bool) *cookies {
 
 // setKeys seals with the first of keys from now on, and opens with all of them.
 func (c *cookies) setKeys(keys *session.Keyring) {
-	c.sealers.Store(&sealers{ticket: codecs(keys, "ticket", 0), login: codecs(keys, "login", loginMaxAge)})
+	c.sealers.Store(&sealers{ticket: codecs(keys, "ticket", 0), login: codecs(keys, "login", loginMaxAge), known: newKnown()})
 }
 
 // codecs returns a codec for each server key. Tickets have no age here: how
@@ -88,16 +91,39 @@ func (c *cookies) own(name string) bool {
 // readTicket returns the ticket that r presents. Two cookies of the name are
 // none: somebody else put one of them there (E14).
 func (c *cookies) readTicket(r *http.Request) (session.Ticket, bool) {
-	found := r.CookiesNamed(c.ticketName)
-	if len(found) != 1 {
+	value, ok := onlyCookie(r.Header["Cookie"], c.ticketName)
+	if !ok {
 		return session.Ticket{}, false
 	}
+	sealers := c.sealers.Load()
+	if t, ok := sealers.known.ticket(value); ok {
+		return t, true
+	}
 	var t session.Ticket
-	raw, ok := unseal(c.sealers.Load().ticket, c.ticketName, found[0].Value)
+	raw, ok := unseal(sealers.ticket, c.ticketName, value)
 	if !ok || t.UnmarshalBinary(raw) != nil {
 		return session.Ticket{}, false
 	}
+	sealers.known.remember(value, t)
 	return t, true
+}
+
+// onlyCookie returns the value of the one cookie of that name, as it was sent, from
+// the fields of a request (RFC 6265 section 4.2.1).
+func onlyCookie(fields []string, name string) (value string, ok bool) {
+	for _, field := range fields {
+		for pair := range strings.SplitSeq(field, ";") {
+			n, v, _ := strings.Cut(pair, "=")
+			if strings.Trim(n, " \t") != name {
+				continue
+			}
+			if ok {
+				return "", false
+			}
+			value, ok = strings.Trim(v, " \t"), true
+		}
+	}
+	return value, ok
 }
 
 func (c *cookies) setTicket(w http.ResponseWriter, t session.Ticket) error {
