@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -48,6 +49,13 @@ func (c *serveCmd) Run(env *environment) error {
 	a.hup = hup
 	return a.serve(env.ctx)
 }
+
+// heapFloor is how much memory the garbage collector takes for granted, in bytes.
+// It collects when as much again has been allocated: with the few MiB that live
+// here, that would be some hundred times a second under load, at a quarter of the
+// CPU time. The floor itself is never touched, so that it takes no memory; what
+// comes on top of it does, once there is load.
+const heapFloor = 32 << 20
 
 // Times of connections. There is none on a whole request or answer: they may be
 // streams.
@@ -127,6 +135,8 @@ func (a *app) serveOn(ctx context.Context, l listeners) error {
 	}
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
+	floor := make([]byte, heapFloor)
+	defer runtime.KeepAlive(floor)
 	running.Go(func() { a.manager.Run(upkeep) })
 	running.Go(func() { a.web.Run(upkeep) })
 	running.Go(func() {
