@@ -41,6 +41,12 @@ func (c *call) answer(res *http.Response) error {
 	h := c.w.Header()
 	c.route.responseHeader(h, res, &c.url)
 	announceTrailers(h, res.Trailer)
+	if c.r.ProtoMajor == 1 && c.body.unfinished() {
+		// Else net/http reads the rest of the body before it writes, beside the upload.
+		// As it doesn't, it must not take for a request what it hasn't read of this one.
+		_ = http.NewResponseController(c.w).EnableFullDuplex()
+		h["Connection"] = closing
+	}
 	c.w.WriteHeader(res.StatusCode)
 	left := res.ContentLength
 	if stream {

@@ -23,6 +23,7 @@ type body struct {
 	call  *call
 
 	reading atomic.Bool // a read from the browser is under way
+	ended   atomic.Bool // err is set
 
 	mu   sync.Mutex
 	read int64  // bytes taken from src
@@ -41,6 +42,16 @@ func (b *body) failed() error {
 		return nil
 	}
 	return b.err
+}
+
+// unfinished reports whether there is a body of which the browser has more.
+func (b *body) unfinished() bool { return b.src != nil && !b.ended.Load() }
+
+// settle waits until nothing reads from the browser. Its attempts are closed, and so
+// is its time to send.
+func (b *body) settle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 }
 
 // attempt is the body as one attempt reads it.
@@ -91,5 +102,6 @@ func (b *body) fill(p []byte) (int, error) {
 		n, err = 0, errBodyTooLarge
 	}
 	b.err = err
+	b.ended.Store(err != nil)
 	return n, err
 }

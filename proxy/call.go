@@ -23,6 +23,9 @@ const watchAfter = time.Second
 // when its session ended.
 const lastWrite = time.Second
 
+// lastRead is how long a browser that has its answer may go on with its body.
+const lastRead = time.Second
+
 var (
 	errTimeout = errors.New("no answer in time")
 	errOver    = errors.New("the session ended, or the proxy is closing")
@@ -222,6 +225,14 @@ func (c *call) finish() {
 	c.mu.Unlock()
 	if c.attempt != nil {
 		_ = c.attempt.Close()
+	}
+	if c.body.unfinished() {
+		// What the browser still sends net/http will read, so that the browser gets to
+		// its answer; it would take the deadline off if the upload were still reading.
+		control := http.NewResponseController(c.w)
+		_ = control.SetReadDeadline(time.Unix(1, 0))
+		c.body.settle()
+		_ = control.SetReadDeadline(time.Now().Add(lastRead))
 	}
 	c.cancel(nil)
 }

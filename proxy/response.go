@@ -14,6 +14,7 @@ var (
 	privateNoStore = []string{"private, no-store"}
 	nosniff        = []string{"nosniff"}
 	sameOrigin     = []string{"same-origin"}
+	closing        = []string{"close"}
 	noDocument     = []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}
 )
 
