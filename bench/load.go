@@ -22,7 +22,7 @@ type result struct {
 // measure sends so many requests over so many connections. Every answer must be
 // a 200.
 func (c *contender) measure(requests, connections int) (result, error) {
-	before, err := c.process.cpu()
+	before, err := c.process.CPU()
 	if err != nil {
 		return result{}, err
 	}
@@ -36,14 +36,14 @@ func (c *contender) measure(requests, connections int) (result, error) {
 	}
 	workers.Wait()
 	took := time.Since(began)
-	after, err := c.process.cpu()
+	after, err := c.process.CPU()
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return result{}, err
 	}
 	all := slices.Concat(latencies...)
 	slices.Sort(all)
 	return result{
-		cpu:  float64((after - before).Microseconds()) / float64(len(all)),
+		cpu:  float64(after.Sub(before).Total().Microseconds()) / float64(len(all)),
 		rate: float64(len(all)) / took.Seconds(),
 		p50:  all[len(all)/2], p99: all[len(all)*99/100],
 	}, nil
@@ -74,13 +74,4 @@ func (c *contender) send(n int) ([]time.Duration, error) {
 		latencies = append(latencies, time.Since(began))
 	}
 	return latencies, nil
-}
-
-func listens(address string) bool {
-	conn, err := net.DialTimeout("tcp", address, time.Second)
-	if err != nil {
-		return false
-	}
-	_ = conn.Close()
-	return true
 }

@@ -22,6 +22,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cloakroom/cloakroom/bench/stand"
 )
 
 func main() {
@@ -31,6 +33,7 @@ func main() {
 	rounds := flag.Int("rounds", 3, "rounds of each proxy")
 	requests := flag.Int("requests", 60_000, "requests per round")
 	connections := flag.Int("connections", 64, "connections of the load")
+	binary := flag.String("binary", "", "a Cloakroom to measure; empty: built from this tree")
 	flag.Parse()
 	var err error
 	switch *role {
@@ -39,7 +42,7 @@ func main() {
 	case "bare":
 		err = serveBare(*listen, *target)
 	default:
-		err = compare(*rounds, *requests, *connections)
+		err = compare(*binary, *rounds, *requests, *connections)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -74,14 +77,14 @@ func serveBare(listen, target string) error {
 // contender is one proxy under load.
 type contender struct {
 	name    string
-	process *process
+	process *stand.Process
 	request []byte
 	address string
 	results []result
 }
 
-func compare(rounds, requests, connections int) error {
-	s, err := newStand()
+func compare(binary string, rounds, requests, connections int) error {
+	s, err := newRig(binary)
 	if err != nil {
 		return err
 	}
@@ -122,15 +125,6 @@ func (c *contender) median() result {
 		p50: time.Duration(by(func(r result) float64 { return float64(r.p50) })),
 		p99: time.Duration(by(func(r result) float64 { return float64(r.p99) })),
 	}
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
 }
 
 func self() string {

@@ -26,7 +26,8 @@ var arrows = map[string][]string{
 	"proxy":          {"session"},
 	"web":            {"session", "session/oidc"},
 	"internal/demo":  {},
-	"bench":          {"internal/demo"},
+	"bench":          {"internal/demo", "bench/stand"},
+	"bench/stand":    {"internal/demo"},
 	"bench/defences": {},
 
 	"cmd/cloakroom": {"session", "session/bolt", "session/oidc", "proxy", "web", "internal/demo"},
