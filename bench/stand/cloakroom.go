@@ -1,6 +1,7 @@
 package stand
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -21,7 +22,8 @@ import (
 type Options struct {
 	Dir      string // where config, keys and store go; must exist
 	Binary   string // from Build, or an older one
-	Upstream string // host:port of the API behind /api/ and /ws/
+	Upstream string // host:port of the API behind /api/
+	Streams  string // host:port of what is behind /ws/, where WebSockets may pass; empty: Upstream
 
 	Core     string // as in Command
 	MaxProcs int
@@ -92,7 +94,7 @@ func NewCloakroom(o Options) (*Cloakroom, error) {
 		return nil, err
 	}
 	yaml := strings.NewReplacer("URL", c.URL, "ADDRESS", c.Address, "ADMIN", c.Admin, "ISSUER", c.Provider.URL, "SECRET", secret,
-		"UPSTREAM", o.Upstream, "PROVIDERKEYS", o.ProviderKeys, "ROUTEKEYS", o.RouteKeys, "LINES", o.Lines, "TLS", tlsLine).Replace(
+		"UPSTREAM", o.Upstream, "STREAMS", cmp.Or(o.Streams, o.Upstream), "PROVIDERKEYS", o.ProviderKeys, "ROUTEKEYS", o.RouteKeys, "LINES", o.Lines, "TLS", tlsLine).Replace(
 		`listen: ADDRESS
 public_url: URL
 admin: {listen: "ADMIN"}
@@ -101,7 +103,7 @@ providers:
   - {name: bench, issuer: "ISSUER", client_id: bench, client_secret: "SECRET"PROVIDERKEYS}
 routes:
   - {path: /api/, upstream: "http://UPSTREAM"ROUTEKEYS}
-  - {path: /ws/, upstream: "http://UPSTREAM", websocket: true}
+  - {path: /ws/, upstream: "http://STREAMS", websocket: true}
 TLS
 LINES
 `)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -52,6 +53,7 @@ func Start(c Command) (*Process, error) {
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Stderr = c.Dir, os.Stderr
+	cmd.SysProcAttr = endWithUs
 	cmd.Env = append(os.Environ(), c.Env...)
 	if c.MaxProcs > 0 {
 		cmd.Env = append(cmd.Env, "GOMAXPROCS="+strconv.Itoa(c.MaxProcs))
@@ -90,7 +92,7 @@ func (p *Process) wait(c Command) error {
 // PID returns the child's process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Stop interrupts the child and waits for its end; one that doesn't heed it is
+// Stop terminates the child (SIGTERM) and waits for its end; one that doesn't heed it is
 // killed. Stopping twice does no harm.
 func (p *Process) Stop() error {
 	if p == nil {
@@ -101,7 +103,7 @@ func (p *Process) Stop() error {
 		return nil
 	default:
 	}
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
