@@ -43,7 +43,7 @@ func (p *Process) Memory() (Memory, error) {
 	err := p.each(func(_ procStat, dir string) error {
 		status, err := os.ReadFile(dir + "/status")
 		if err != nil {
-			return err
+			return nil // it ended meanwhile
 		}
 		m, err := parseStatus(status)
 		sum.RSS += m.RSS
