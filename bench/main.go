@@ -44,7 +44,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds that count; one before them warms up")
 	flag.DurationVar(&o.time, "time", 3*time.Second, "how long each contender is under load in a round, whole seconds")
-	flag.BoolVar(&o.quick, "quick", false, "one round of 1 s that counts: to see that all works")
+	flag.BoolVar(&o.quick, "quick", false, "one round of 1 s that counts, and no report: to see that all works")
 	flag.BoolVar(&o.serve, "serve", false, "start everything, say where and how to put load on it, and wait for an interrupt")
 	flag.StringVar(&o.only, "only", "", "scenarios, separated by commas; empty: all")
 	flag.StringVar(&o.contenders, "contenders", "", "contenders, separated by commas; empty: all")
@@ -62,7 +62,7 @@ func main() {
 	flag.IntVar(&o.bare.floor, "floor", 0, "internal: MiB of heap floor")
 	flag.Parse()
 	if o.quick {
-		o.rounds, o.time = 1, time.Second
+		o.rounds, o.time, o.out = 1, time.Second, ""
 	}
 	if err := o.run(); err != nil {
 		log.Fatal(err)

@@ -57,6 +57,8 @@ func (r round) cpu() float64 { return r.user + r.system }
 
 // measure has one contender serve one round.
 func (c *contender) measure(ctx context.Context, r *rig, s scenario, d time.Duration) (round, error) {
+	ctx, cancel := context.WithTimeout(ctx, d+time.Minute)
+	defer cancel()
 	var readings []stand.CPU
 	used := func() error {
 		cpu, err := c.process.CPU()
