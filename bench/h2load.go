@@ -35,7 +35,11 @@ func (c *contender) h2load(ctx context.Context, r *rig, s scenario, d time.Durat
 	if err != nil {
 		return load{}, err
 	}
-	return parseH2Load(string(lines))
+	l, err := parseH2Load(string(lines))
+	if err != nil {
+		return l, fmt.Errorf("%w in the log, and it reported:\n%s", err, out)
+	}
+	return l, nil
 }
 
 // parseH2Load reads the log: for each answer a line with its start, its status and
