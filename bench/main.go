@@ -1,142 +1,195 @@
-// Command bench measures what a signed-in call costs: the CPU time that
-// Cloakroom spends on it, beside that of a bare httputil.ReverseProxy without
-// any sign-in, in interleaved rounds of one run.
+// Command bench measures what a signed-in call through Cloakroom costs, beside
+// other proxies under the same load in interleaved rounds of one run.
 //
-//	taskset -c 1 go run ./bench [-rounds 3] [-requests 60000] [-connections 64]
+//	go run ./bench [-rounds 5] [-time 3s] [-quick] [-only NAMES] [-contenders NAMES] [-binary PATH]
+//	go run ./bench -serve
 //
 // Each proxy runs as a process of its own on the first core, with GOMAXPROCS=1;
-// the upstream and the load share the second. The machine's other work disturbs
-// wall-clock time, so what counts is CPU time per request, from /proc, and the
-// ratio of the two.
+// upstream and load have the second. The machine's other work disturbs wall-clock
+// time, so what counts is CPU time per request, from /proc, and its ratio to a
+// bare httputil.ReverseProxy in the same round. docs/speed.md says more.
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
-	"net"
-	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"os"
-	"slices"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
+// options are the flags; the last ones are those of the roles that this program
+// starts itself in.
+type options struct {
+	rounds           int
+	time             time.Duration
+	quick, serve     bool
+	only, contenders string
+	binary, out      string
+	date             string
+
+	role, cookies string
+	connections   int
+	bare          bareProxy
+}
+
 func main() {
-	role := flag.String("role", "", "what this process is; empty: the one that runs the others")
-	listen := flag.String("listen", "", "address of the role")
-	target := flag.String("target", "", "upstream of the role bare")
-	rounds := flag.Int("rounds", 3, "rounds of each proxy")
-	requests := flag.Int("requests", 60_000, "requests per round")
-	connections := flag.Int("connections", 64, "connections of the load")
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds that count; one before them warms up")
+	flag.DurationVar(&o.time, "time", 3*time.Second, "how long each contender is under load in a round, whole seconds")
+	flag.BoolVar(&o.quick, "quick", false, "one round of 1 s that counts, and no report: to see that all works")
+	flag.BoolVar(&o.serve, "serve", false, "start everything, say where and how to put load on it, and wait for an interrupt")
+	flag.StringVar(&o.only, "only", "", "scenarios, separated by commas; empty: all")
+	flag.StringVar(&o.contenders, "contenders", "", "contenders, separated by commas; empty: all")
+	flag.StringVar(&o.binary, "binary", "", "a Cloakroom to measure; empty: built from this tree")
+	flag.StringVar(&o.out, "out", "", "folder for compare.md and compare.svg; empty: they aren't written")
+	flag.StringVar(&o.date, "date", time.Now().Format(time.DateOnly), "the date that the report names")
+	flag.StringVar(&o.role, "role", "", "internal: what this process is")
+	flag.StringVar(&o.cookies, "cookies", "", "internal: the streams' sessions")
+	flag.IntVar(&o.connections, "connections", 64, "internal: how many streams")
+	flag.StringVar(&o.bare.listen, "listen", "", "internal: address of the role")
+	flag.StringVar(&o.bare.target, "target", "", "internal: where the role's calls go")
+	flag.StringVar(&o.bare.streams, "streams", "", "internal: where those below /ws/ go")
+	flag.StringVar(&o.bare.cert, "cert", "", "internal: certificate")
+	flag.StringVar(&o.bare.key, "key", "", "internal: its key")
+	flag.IntVar(&o.bare.floor, "floor", 0, "internal: MiB of heap floor")
 	flag.Parse()
-	var err error
-	switch *role {
-	case "upstream":
-		err = serveUpstream(*listen)
-	case "bare":
-		err = serveBare(*listen, *target)
-	default:
-		err = compare(*rounds, *requests, *connections)
+	if o.quick {
+		o.rounds, o.time, o.out = 1, time.Second, ""
 	}
-	if err != nil {
+	if err := o.run(); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// serveUpstream answers every request with 1 KiB of JSON.
-func serveUpstream(listen string) error {
-	body := []byte(`{"data":"` + strings.Repeat("x", 1024-11) + `"}`)
-	return http.ListenAndServe(listen, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(body)
-	}))
+func (o options) run() error {
+	load := &streamLoad{url: o.bare.target, connections: o.connections, d: o.time, cookies: strings.FieldsFunc(o.cookies, func(r rune) bool { return r == '\n' })}
+	load.origin, _, _ = strings.Cut(o.bare.target, "/ws/")
+	switch o.role {
+	case "upstream":
+		return serveUpstream(o.bare.listen)
+	case "bare":
+		return o.bare.serve()
+	case "ws":
+		return load.run(load.webSocket)
+	case "sse":
+		return load.run(load.eventStream)
+	}
+	// Only now: the roles end with the signal that Stop sends.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return o.compare(ctx)
 }
 
-// serveBare is what Go gives away: no sign-in, no checks, but a tuned transport.
-func serveBare(listen, target string) error {
-	u, err := url.Parse(target)
+// compare runs the scenarios and writes the report.
+func (o options) compare(ctx context.Context) (err error) {
+	all, err := choose(contenders(), func(c *contender) string { return c.key }, o.contenders)
 	if err != nil {
 		return err
 	}
-	p := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) },
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			MaxIdleConnsPerHost: 1024, DisableCompression: true,
-		},
-	}
-	return http.ListenAndServe(listen, p)
-}
-
-// contender is one proxy under load.
-type contender struct {
-	name    string
-	process *process
-	request []byte
-	address string
-	results []result
-}
-
-func compare(rounds, requests, connections int) error {
-	s, err := newStand()
+	chosen, err := choose(scenarios, func(s scenario) string { return s.key }, o.only)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	for round := range rounds + 1 {
-		for _, c := range s.contenders {
-			r, err := c.measure(requests, connections)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
-			}
-			if round > 0 { // the first one warms up
-				c.results = append(c.results, r)
-			}
+	for tool, pkg := range map[string]string{"taskset": "util-linux", "wrk": "wrk", "h2load": "nghttp2-client"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%s is %w", tool, missing{pkg})
 		}
 	}
-	fmt.Printf("%d requests a round, %d rounds, %d connections, 1 KiB answers, proxy on one core\n\n", requests, rounds, connections)
-	fmt.Printf("%-24s %14s %12s %12s %12s\n", "", "CPU µs/request", "requests/s", "p50", "p99")
-	for _, c := range s.contenders {
-		m := c.median()
-		fmt.Printf("%-24s %14.1f %12.0f %12v %12v\n", c.name, m.cpu, m.rate, m.p50.Round(time.Microsecond), m.p99.Round(time.Microsecond))
+	r, err := newRig(o.binary)
+	if err != nil {
+		return err
 	}
-	bare, ours := s.contenders[0].median(), s.contenders[1].median()
-	fmt.Printf("\nratio of CPU per request to the bare proxy: %.2f\n", ours.cpu/bare.cpu)
+	defer r.close()
+	if o.serve {
+		return r.serve(ctx, all, chosen)
+	}
+	found := run{date: o.date, command: "go run ./bench" + flags(), rounds: o.rounds, seconds: o.time.Seconds(), scenarios: chosen, found: map[string]results{}}
+	for i, s := range chosen {
+		if i == 0 || chosen[i-1].setup != s.setup {
+			err := errors.Join(r.stop(all), r.start(all, s.setup))
+			defer func() { _ = r.stop(all) }()
+			if err != nil {
+				return err
+			}
+		}
+		fmt.Fprintln(os.Stderr, s.title)
+		if found.found[s.key], err = r.play(ctx, all, s, o.rounds, o.time); err != nil {
+			return err
+		}
+	}
+	found.notes = r.notes
+	for _, c := range all {
+		if c.left != "" {
+			found.notes = append(found.notes, c.name+", is left out: "+c.left+".")
+		}
+	}
+	return o.report(found, all)
+}
+
+func (o options) report(found run, all []*contender) error {
+	if o.out != "" {
+		err := errors.Join(os.MkdirAll(o.out, 0o755),
+			os.WriteFile(filepath.Join(o.out, "compare.md"), []byte(found.markdown(all)), 0o644),
+			os.WriteFile(filepath.Join(o.out, "compare.svg"), []byte(found.plot(all)), 0o644))
+		if err != nil {
+			return err
+		}
+	}
+	for _, note := range found.notes {
+		fmt.Println(note)
+	}
+	for _, s := range found.scenarios {
+		if o.out == "" || s.key == mainScenario { // the others are in the file
+			fmt.Printf("\n%s\n\n%s", s.title, found.found[s.key].table(all, s))
+		}
+	}
 	return nil
 }
 
-func (c *contender) median() result {
-	by := func(f func(result) float64) float64 {
-		var v []float64
-		for _, r := range c.results {
-			v = append(v, f(r))
+// flags returns those that were given and change the figures.
+func flags() (given string) {
+	flag.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "rounds", "time", "quick", "only", "contenders":
+			given += fmt.Sprintf(" -%s=%s", f.Name, f.Value)
 		}
-		slices.Sort(v)
-		return v[len(v)/2]
-	}
-	return result{
-		cpu: by(func(r result) float64 { return r.cpu }), rate: by(func(r result) float64 { return r.rate }),
-		p50: time.Duration(by(func(r result) float64 { return float64(r.p50) })),
-		p99: time.Duration(by(func(r result) float64 { return float64(r.p99) })),
-	}
+	})
+	return given
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// serve starts the contenders as the first scenario has them, and waits.
+func (r *rig) serve(ctx context.Context, all []*contender, chosen []scenario) error {
+	s := chosen[0]
+	err := r.start(all, s.setup)
+	defer func() { _ = r.stop(all) }()
 	if err != nil {
-		return "", err
+		return err
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
-}
-
-func self() string {
-	path, err := os.Executable()
-	if err != nil {
-		log.Fatal(err)
+	for _, c := range all {
+		if c.left != "" {
+			fmt.Printf("%s: left out, %s\n", c.name, c.left)
+			continue
+		}
+		fmt.Printf("%s: pid %d, %s\n", c.name, c.process.PID(), c.url)
+		for _, cookie := range c.cookies[:min(1, len(c.cookies))] {
+			fmt.Printf("  Cookie: %s\n", cookie)
+		}
+		if s.tool == "wrk" {
+			args, err := c.wrkArgs(r, s, 10*time.Second)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("  taskset %s\n", strings.Join(args, " "))
+		}
 	}
-	return path
+	<-ctx.Done()
+	return nil
 }

@@ -27,7 +27,8 @@ var arrows = map[string][]string{
 	"proxy/http1":    {},
 	"web":            {"session", "session/oidc"},
 	"internal/demo":  {},
-	"bench":          {"internal/demo"},
+	"bench":          {"internal/demo", "bench/stand"},
+	"bench/stand":    {"internal/demo"},
 	"bench/defences": {},
 
 	"cmd/cloakroom": {"session", "session/bolt", "session/oidc", "proxy", "web", "internal/demo"},

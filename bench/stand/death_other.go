@@ -1,0 +1,7 @@
+//go:build !linux
+
+package stand
+
+import "syscall"
+
+var endWithUs *syscall.SysProcAttr
