@@ -8,7 +8,7 @@ STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 SOURCES := find . -name node_modules -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check unit race e2e soak fuzz needs clean defences
+.PHONY: help demo build test check unit race e2e soak fuzz needs clean defences capacity
 
 # section runs $(2) under the heading $(1) and says how long it took.
 define section
@@ -62,6 +62,9 @@ soak: ## kills, restarts and a sick provider for SOAK (10m); writes bench/result
 	@mkdir -p bench/results
 	$(GO) test -run '^TestSoak$$' -v -count=1 -timeout 60m ./cmd/cloakroom \
 		-soak.duration=$(SOAK) -soak.sessions=2000 -soak.rate=700 -soak.out=$(CURDIR)/bench/results/soak.md
+
+capacity: ## how many sessions, how fast, how big (25 min, 20 GB in bin/); writes bench/results/capacity.md
+	taskset -c 1 $(GO) run ./bench/capacity $(if $(QUICK),-quick)
 
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@set -e; for package in $$($(GO) list ./...); do \
