@@ -75,6 +75,9 @@ func (b *bench) stored() (string, error) {
 	tail := fmt.Sprintf("A sweep was stopped after %v; the figures of one are of what it had done by then. The file keeps its size, its pages are free for use. A start on what the sweep left of %s sessions takes %s ms, RSS %s MiB.\n",
 		sweepAtMost, count(last.n), after.stopped, after.rss)
 	text, err := b.storedPage(results)
+	if err != nil {
+		return "", err
+	}
 	return text + tail, os.RemoveAll(dir)
 }
 
