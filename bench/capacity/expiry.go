@@ -58,7 +58,7 @@ func (b *bench) expiry() (text string, err error) {
 	c, err := stand.NewCloakroom(stand.Options{
 		Dir: dir, Binary: binary, Upstream: upstream, Core: "0",
 		Lines:    noRates + fmt.Sprintf("\nsession: {rotate_every: 1h, renew_before: %v}", renewBefore),
-		Provider: demo.ProviderConfig{AccessTTL: time.Hour, Refresh: demo.RefreshRotate},
+		Provider: demo.ProviderConfig{AccessTTL: time.Hour, Refresh: demo.RefreshRotate, AutoLogin: "alice"},
 	})
 	if err != nil {
 		return "", err

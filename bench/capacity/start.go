@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cloakroom/cloakroom/bench/stand"
+	"github.com/cloakroom/cloakroom/internal/demo"
 )
 
 // upstreamNowhere is where no call of these sections goes.
@@ -143,7 +144,10 @@ func (b *bench) idle(binary string, live int) (empty, full idleFigures, err erro
 	if err != nil {
 		return empty, full, err
 	}
-	c, err := stand.NewCloakroom(stand.Options{Dir: dir, Binary: binary, Upstream: upstreamNowhere, Core: "0", Lines: noRates})
+	c, err := stand.NewCloakroom(stand.Options{
+		Dir: dir, Binary: binary, Upstream: upstreamNowhere, Core: "0", Lines: noRates,
+		Provider: demo.ProviderConfig{AutoLogin: "alice"},
+	})
 	if err != nil {
 		return empty, full, err
 	}
