@@ -64,6 +64,12 @@ func (b *bench) expiryPage(x crowd, rounds []round, results []result, signedIn t
 		{"", "calls", "p50 ms", "p99 ms", "p99.9 ms", "longest ms", "p99 of the load's own delay, ms"},
 		peace.row("in peace, before"), renewing.row("while tokens are renewed"), busiest.row("the worst second of it"),
 	})
+	refused := 0
+	for _, r := range results {
+		if !r.ok {
+			refused++
+		}
+	}
 	seconds, at := perSecond(results)
 	picture, err := b.plot("expiry", stand.Plot{
 		Title: "p99 of users' calls, with all tokens expiring again and again", X: "seconds", Y: "ms", Lines: true,
@@ -71,11 +77,11 @@ func (b *bench) expiryPage(x crowd, rounds []round, results []result, signedIn t
 	})
 	return table + fmt.Sprintf(`
 %d sessions signed in within %s s; their tokens expire within one second, and so do those of each renewal: %d rounds. %d calls a second over
-%d connections, one session after the other; counted from when a call was due, so the load's own delay is in them. From the first renewal to the last
+%d connections, one session after the other; counted from when a call was due, so the load's own delay is in them; %d were not answered 200. From the first renewal to the last
 it took %s s; CPU of the binary in a round of %v: %s s. **p99 while they ran is %s × that of the peace before.** At the provider, of %d renewals that were due
 %d came exactly once, %d more often, %d not at all.
 
-`, x.sessions, stand.Number(signedIn.Seconds()), x.rounds, x.rate, x.connections, lasted, x.every, cpu, ratios,
+`, x.sessions, stand.Number(signedIn.Seconds()), x.rounds, x.rate, x.connections, refused, lasted, x.every, cpu, ratios,
 		x.sessions*x.rounds, once, more, x.sessions*x.rounds-once-more) + picture, err
 }
 

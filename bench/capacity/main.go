@@ -77,13 +77,13 @@ func run(quick bool, only, out string) (err error) {
 		if only != "" && !slices.Contains(wanted, p.name) {
 			continue
 		}
-		began := time.Now()
+		began, busy := time.Now(), loadAverage()
 		text, err := p.run(b)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		took := time.Since(began).Round(time.Second)
-		section := fmt.Sprintf("## %s\n\n`%s`, in %v.\n\n%s", p.title, b.command(p.name), took, text)
+		section := fmt.Sprintf("## %s\n\n`%s`, in %v; load average before that %s.\n\n%s", p.title, b.command(p.name), took, busy, text)
 		fmt.Println(section)
 		if err := b.write(p.name, section); err != nil {
 			return err
@@ -91,6 +91,14 @@ func run(quick bool, only, out string) (err error) {
 		runtime.GC()
 	}
 	return nil
+}
+
+// loadAverage says how busy the machine was in the last minute: a figure taken
+// beside much other work tells little.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	minute, _, _ := strings.Cut(string(text), " ")
+	return minute
 }
 
 // command is how to measure one section again.
