@@ -63,18 +63,20 @@ func Table(rows [][]string) string {
 
 // Machine describes in one line what the figures were measured on.
 func Machine() string {
-	model := "unknown processor"
+	model, cores := "unknown processor", 0 // taskset hides cores from the runtime
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {
 		defer func() { _ = f.Close() }()
 		for s := bufio.NewScanner(f); s.Scan(); {
 			name, value, _ := strings.Cut(s.Text(), ":")
-			if strings.TrimSpace(name) == "model name" {
+			switch strings.TrimSpace(name) {
+			case "model name":
 				model = cmp.Or(strings.TrimSpace(value), model)
-				break
+			case "processor":
+				cores++
 			}
 		}
 	}
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return fmt.Sprintf("%d cores, %s, Linux %s, %s (%s/%s)", runtime.NumCPU(), model,
+	return fmt.Sprintf("%d cores, %s, Linux %s, %s (%s/%s)", max(cores, runtime.NumCPU()), model,
 		strings.TrimSpace(string(kernel)), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"internal/demo":  {},
 	"bench":          {"internal/demo", "bench/stand"},
 	"bench/stand":    {"internal/demo"},
+	"bench/capacity": {"session", "session/bolt", "internal/demo", "bench/stand"},
 	"bench/defences": {},
 
 	"cmd/cloakroom": {"session", "session/bolt", "session/oidc", "proxy", "web", "internal/demo"},

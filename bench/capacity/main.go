@@ -1,0 +1,117 @@
+// Command capacity measures what Cloakroom can hold and how that feels: sign-ins
+// and renewals per second with fsync on, the price of a session that is not in
+// memory, and how the store, its sweep, the start and the memory grow with the
+// number of sessions; and the moment at which thousands of tokens expire at once.
+//
+//	taskset -c 1 go run ./bench/capacity [-quick] [-only rates,stored,memory,expiry,start]
+//
+// It writes bench/results/capacity.md and plots beside it. With -only, the other
+// sections of the page stay as they are. The real binary runs on the first core;
+// what runs in this process has the second. Stores lie in bin/, on the disk
+// whose fsync counts; one million sessions need 20 GB there for some minutes.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// bench is one run.
+type bench struct {
+	dir   string // for what is needed during the run
+	out   string // for the results
+	quick bool
+}
+
+// part is one section of the page.
+type part struct {
+	name, title string
+	run         func(b *bench) (string, error)
+}
+
+var parts = []part{
+	{"rates", "Sign-ins and renewals", (*bench).rates},
+	{"stored", "What grows with the number of sessions", (*bench).stored},
+	{"memory", "Memory of a live session", (*bench).memory},
+	{"expiry", "The moment of expiry", (*bench).expiry},
+	{"start", "Start and size", (*bench).start},
+}
+
+func main() {
+	quick := flag.Bool("quick", false, "less of everything: two minutes, to see that it works")
+	only := flag.String("only", "", "names of the sections to measure, with commas between; empty: all")
+	out := flag.String("out", "bench/results", "folder for the page and the plots")
+	hold := flag.Int("hold", 0, "hold so many sessions, print what that takes, and end: for the section memory")
+	load := flag.Bool("load", false, "with -hold: sessions that were loaded, not begun")
+	flag.Parse()
+	if *hold > 0 {
+		if err := holdSessions(*hold, *load); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	if err := run(*quick, *only, *out); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(quick bool, only, out string) (err error) {
+	if err := os.MkdirAll("bin", 0o755); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("bin", "capacity-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b := &bench{dir: dir, out: out, quick: quick}
+	wanted := strings.Split(only, ",")
+	for _, p := range parts {
+		if only != "" && !slices.Contains(wanted, p.name) {
+			continue
+		}
+		began, busy := time.Now(), loadAverage()
+		text, err := p.run(b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		took := time.Since(began).Round(time.Second)
+		section := fmt.Sprintf("## %s\n\n`%s`, in %v; load average before that %s.\n\n%s", p.title, b.command(p.name), took, busy, text)
+		fmt.Println(section)
+		if err := b.write(p.name, section); err != nil {
+			return err
+		}
+		runtime.GC()
+	}
+	return nil
+}
+
+// loadAverage says how busy the machine was in the last minute: a figure taken
+// beside much other work tells little.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	minute, _, _ := strings.Cut(string(text), " ")
+	return minute
+}
+
+// command is how to measure one section again.
+func (b *bench) command(name string) string {
+	quick := ""
+	if b.quick {
+		quick = " -quick"
+	}
+	return "taskset -c 1 go run ./bench/capacity" + quick + " -only " + name
+}
+
+// folder makes a new one for what is needed during the run.
+func (b *bench) folder(name string) (string, error) {
+	dir := filepath.Join(b.dir, name)
+	return dir, os.MkdirAll(dir, 0o700)
+}
