@@ -70,7 +70,7 @@ func (s *Session) Reissue(t Ticket) (Ticket, bool) {
 	} else {
 		s.writeSoon()
 	}
-	return Ticket{secret: t.secret, issue: n}, true
+	return t.under(n), true
 }
 
 // writeSoon makes the next upkeep write the head, however lately it was written:

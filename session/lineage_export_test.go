@@ -40,4 +40,4 @@ func (m *Manager) ConfirmedAt(t Ticket) (issue, at int64) {
 }
 
 // Under returns the ticket with another issue.
-func (t Ticket) Under(issue int64) Ticket { return Ticket{secret: t.secret, issue: issue} }
+func (t Ticket) Under(issue int64) Ticket { return t.under(issue) }
