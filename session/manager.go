@@ -27,7 +27,7 @@ type Manager struct {
 	now       func() time.Time
 	clock     *clock // behind now; nil if now is the caller's
 
-	open sync.Map // Key → *Session: the sessions in memory
+	open openSessions
 
 	// ended remembers the keys of sessions that ended lately (Key → *burial), so
 	// that a load which read the record before it was deleted cannot bring the
@@ -92,7 +92,7 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 		Issues: lineage{confirmed: t.issue, confirmedAt: t.issue},
 	})
 	s.content.Store(&version{
-		content: content{Identity: in.Identity, Tokens: in.Tokens, Claims: in.Claims, ACR: in.ACR, AuthTime: in.AuthTime}, number: 1,
+		content: content{Tokens: in.Tokens, Claims: in.Claims, ACR: in.ACR, AuthTime: in.AuthTime}, number: 1,
 	})
 	record, filing, err := s.file()
 	if err != nil {
@@ -118,7 +118,7 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 		}
 		return Ticket{}, ErrSignedOut
 	}
-	attrs := []slog.Attr{slog.String("user_agent", s.origin.agent)}
+	attrs := []slog.Attr{slog.String("user_agent", s.origin.agent.String())}
 	if in.From.Address.IsValid() {
 		attrs = append(attrs, slog.String("client", in.From.Address.String()))
 	}
@@ -177,15 +177,13 @@ func (m *Manager) find(ctx context.Context, t Ticket) (*Session, error) {
 func (m *Manager) hold(ctx context.Context, t Ticket, successor *Identity) (*Session, error) {
 	key := t.Key()
 	for {
-		v, ok := m.open.Load(key)
+		s, ok := m.open.Load(key)
 		if !ok {
-			s, err := m.load(ctx, key, t, successor)
-			if err != nil {
+			var err error
+			if s, err = m.load(ctx, key, t, successor); err != nil {
 				return nil, err
 			}
-			v = s
 		}
-		s := v.(*Session)
 		if s.loading.Load() {
 			if _, over := m.ended.Load(key); over {
 				return nil, ErrNotFound
@@ -246,8 +244,7 @@ func (m *Manager) load(ctx context.Context, key Key, t Ticket, successor *Identi
 		return nil, ErrNotFound
 	}
 	s.loading.Store(true)
-	v, _ := m.open.LoadOrStore(key, s)
-	s = v.(*Session)
+	s = m.open.LoadOrStore(key, s)
 	if _, over := m.ended.Load(key); over {
 		m.open.CompareAndDelete(key, s)
 		s.shut() // somebody may have found it there
@@ -268,13 +265,22 @@ func (m *Manager) provider(who Identity) (Provider, bool) {
 	return p, ok && p.Issuer == who.Issuer && p.ClientID == who.ClientID
 }
 
+// shared returns who in the strings of the configuration, so that memory holds
+// those once that all sessions of a provider have in common.
+func (m *Manager) shared(who Identity) Identity {
+	if p, ok := m.provider(who); ok {
+		who.Provider, who.Issuer, who.ClientID = m.gates[who.Provider].provider, p.Issuer, p.ClientID
+	}
+	return who
+}
+
 // unseal opens both values of a record.
 func (m *Manager) unseal(key Key, t Ticket, r Record) (*Session, error) {
 	h, err := m.openHead(key, r.Head)
 	if err != nil {
 		return nil, err
 	}
-	c, err := m.unsealContent(key, t, r)
+	c, _, err := m.unsealContent(key, t, r)
 	if err != nil {
 		return nil, err
 	}
@@ -283,10 +289,10 @@ func (m *Manager) unseal(key Key, t Ticket, r Record) (*Session, error) {
 	return s, nil
 }
 
-func (m *Manager) unsealContent(key Key, t Ticket, r Record) (content, error) {
+func (m *Manager) unsealContent(key Key, t Ticket, r Record) (content, Identity, error) {
 	plain, err := m.keys.Load().open(slot{bucketTokens, key, r.Version}, &t, r.Tokens)
 	if err != nil {
-		return content{}, err
+		return content{}, Identity{}, err
 	}
 	return unmarshalContent(plain)
 }

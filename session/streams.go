@@ -25,9 +25,9 @@ func (s *Session) Download(finite bool) (over <-chan struct{}, release func()) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	over = s.stream
+	over = s.stream.wait()
 	if finite {
-		over = s.done
+		over = s.done.wait()
 	}
 	return over, s.hold(&s.downloads)
 }
@@ -61,15 +61,15 @@ func (s *Session) Stream() (over <-chan struct{}, release func(), err error) {
 	switch {
 	case s.over.Load():
 		return nil, nil, ErrNotFound
-	case s.m.limits.Streams > 0 && s.streams >= s.m.limits.Streams:
+	case s.m.limits.Streams > 0 && int(s.streams) >= s.m.limits.Streams:
 		return nil, nil, ErrTooManyStreams
 	}
-	return s.stream, s.hold(&s.streams), nil
+	return s.stream.wait(), s.hold(&s.streams), nil
 }
 
 // hold adds one to count, makes upkeep watch over s, and returns the function
 // that takes the one off again, once. It is called with mu held.
-func (s *Session) hold(count *int) (release func()) {
+func (s *Session) hold(count *int32) (release func()) {
 	*count++
 	s.m.watchExpiry(s)
 	return sync.OnceFunc(func() {
@@ -126,7 +126,7 @@ func (m *Manager) closeStream(s *Session, now time.Time) {
 		m.mu.Unlock()
 	}
 	if s.over.Load() && !now.Before(s.started.Add(m.limits.Absolute)) {
-		s.closeDone()
+		s.done.end()
 	}
 }
 
@@ -134,14 +134,37 @@ func (m *Manager) closeStream(s *Session, now time.Time) {
 func (s *Session) closeDownloads() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closeDone()
+	s.done.end()
 }
 
-// closeDone is called with mu held, once the session is over.
-func (s *Session) closeDone() {
+// ending is what streams wait for. Most sessions have none, so the channel is
+// made when somebody first waits. It is not safe for concurrent use.
+type ending struct{ c chan struct{} }
+
+// wait returns a channel that is closed at the end.
+func (e *ending) wait() <-chan struct{} {
+	if e.c == nil {
+		e.c = make(chan struct{})
+	}
+	return e.c
+}
+
+// end closes the channel, if that was not done before.
+func (e *ending) end() {
+	if e.c == nil {
+		e.c = ended
+		return
+	}
 	select {
-	case <-s.done:
+	case <-e.c:
 	default:
-		close(s.done)
+		close(e.c)
 	}
 }
+
+// ended is closed.
+var ended = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()

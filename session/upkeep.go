@@ -237,10 +237,9 @@ func (m *Manager) deletePending(ctx context.Context) {
 // evict drops sessions from memory that nobody has used for long, and forgets
 // old burials.
 func (m *Manager) evict(now time.Time) {
-	m.open.Range(func(_, v any) bool {
-		s := v.(*Session)
+	m.open.Range(func(s *Session) {
 		if now.Sub(time.UnixMilli(s.used.Load())) < evictAfter {
-			return true
+			return
 		}
 		s.mu.Lock()
 		// What is loaded again with an intent looks as if the process had died with it.
@@ -254,7 +253,6 @@ func (m *Manager) evict(now time.Time) {
 			}
 		}
 		s.mu.Unlock()
-		return true
 	})
 	m.ended.Range(func(k, v any) bool {
 		if b := v.(*burial); !b.pending && now.Sub(b.at) > buriedFor {
