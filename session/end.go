@@ -221,6 +221,12 @@ func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
 		}
 		return
 	}
+	s.writing.Add(1) // what is loaded before it is written would go on
+	defer s.writing.Add(-1)
+	if s.gone() {
+		m.replace(ctx, t, by)
+		return
+	}
 	expired := s.expired(m.now())
 	switch {
 	case !s.who.Same(by):

@@ -53,7 +53,7 @@ func (s *Session) Due(t Ticket) bool {
 // at this moment, or false if it shall have none: it is not time, another
 // answer carries one already, or the session is over or replaced.
 func (s *Session) Reissue(t Ticket) (Ticket, bool) {
-	if !s.Due(t) || s.evicted.Load() {
+	if !s.Due(t) {
 		return Ticket{}, false
 	}
 	now := s.m.now().UnixMilli()
@@ -69,6 +69,9 @@ func (s *Session) Reissue(t Ticket) (Ticket, bool) {
 		s.markDirty() // a client that takes no new cookie must not cost a write for each
 	} else {
 		s.writeSoon()
+	}
+	if s.gone() { // its successor would not know of it
+		return Ticket{}, false
 	}
 	return t.under(n), true
 }

@@ -52,6 +52,7 @@ type Session struct {
 	// evicted means that the session left memory while somebody still held it:
 	// another Session stands in its place. Set under mu.
 	evicted atomic.Bool
+	writing atomic.Int32 // writes of the head under way: it must not leave memory
 
 	mu        sync.Mutex
 	flight    *flight       // the renewal under way; guarded by mu
@@ -128,6 +129,11 @@ func (s *Session) Touch() {
 		}
 	}
 	s.markDirty()
+	if s.gone() {
+		if successor, err := s.current(context.Background()); err == nil {
+			successor.Touch()
+		}
+	}
 }
 
 // markDirty makes upkeep write the head.
@@ -141,10 +147,21 @@ func (s *Session) markDirty() {
 
 // current returns s, or the session that took its place in memory.
 func (s *Session) current(ctx context.Context) (*Session, error) {
-	if !s.evicted.Load() {
+	if !s.gone() {
 		return s, nil
 	}
 	return s.m.find(ctx, s.ticket())
+}
+
+// gone reports whether s left memory. Whoever makes use of s or changes it so
+// that it must not, and then asks, is not told false in error.
+func (s *Session) gone() bool {
+	if !s.evicted.Load() {
+		return false
+	}
+	s.mu.Lock() // upkeep may think better of it: see leave
+	defer s.mu.Unlock()
+	return s.evicted.Load()
 }
 
 // ticket returns the ticket, of no issue.

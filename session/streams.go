@@ -16,14 +16,16 @@ import (
 // end is known from its beginning, is the only thing that outlives idling out.
 // release must be called when the download is done.
 func (s *Session) Download(finite bool) (over <-chan struct{}, release func()) {
-	n, err := s.current(context.Background())
+	n, err := s.lock(context.Background())
 	switch {
 	case err == nil:
 		s = n
 	case errors.Is(err, ErrNotFound): // it left memory, and ended since
 		s.shut()
+		fallthrough
+	default:
+		s.mu.Lock()
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	over = s.stream.wait()
 	if finite {
@@ -53,10 +55,9 @@ func (s *Session) Over(finite bool) bool {
 // idling out included; release must be called when the stream is. The error is
 // ErrTooManyStreams, or one of Resume's. A stream is no activity.
 func (s *Session) Stream() (over <-chan struct{}, release func(), err error) {
-	if s, err = s.current(context.Background()); err != nil {
+	if s, err = s.lock(context.Background()); err != nil {
 		return nil, nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.over.Load():
@@ -65,6 +66,21 @@ func (s *Session) Stream() (over <-chan struct{}, release func(), err error) {
 		return nil, nil, ErrTooManyStreams
 	}
 	return s.stream.wait(), s.hold(&s.streams), nil
+}
+
+// lock is current, but returns the session with mu held, so that it can't leave
+// memory before it is.
+func (s *Session) lock(ctx context.Context) (*Session, error) {
+	for {
+		s, err := s.current(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if s.mu.Lock(); !s.evicted.Load() {
+			return s, nil
+		}
+		s.mu.Unlock()
+	}
 }
 
 // hold adds one to count, makes upkeep watch over s, and returns the function
@@ -101,7 +117,7 @@ func (m *Manager) closeStreams(now time.Time) {
 	tasks.SetLimit(deletesAtOnce)
 	for _, s := range m.watched() {
 		reason := s.expired(now)
-		if reason == "" {
+		if reason == "" || s.gone() {
 			m.closeStream(s, now)
 			continue
 		}
