@@ -42,8 +42,7 @@ func (m *Manager) capUser(ctx context.Context, who Identity) {
 // startOf returns when a session began; false for one that is over, or being
 // replaced.
 func (m *Manager) startOf(ctx context.Context, k Key) (time.Time, bool) {
-	if v, ok := m.open.Load(k); ok {
-		s := v.(*Session)
+	if s, ok := m.open.Load(k); ok {
 		return s.started, s.ends.Load() == 0 && s.expired(m.now()) == ""
 	}
 	record, err := m.store.Load(ctx, k)

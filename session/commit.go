@@ -101,7 +101,7 @@ func (s *Session) adopt(ctx context.Context) error {
 	case err != nil:
 		return &Unavailable{Err: err}
 	}
-	c, err := s.m.unsealContent(s.key, s.ticket, record)
+	c, _, err := s.m.unsealContent(s.key, s.ticket(), record)
 	if err != nil {
 		s.m.audit(EventUnreadable, s.key, s.who, slog.String("error", err.Error()))
 		s.m.forget(s)

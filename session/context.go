@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unique"
 )
 
 // maxAgent bounds what is kept of a user agent.
@@ -32,12 +33,38 @@ func network(a netip.Addr) string {
 }
 
 // origin is what is kept of a UserContext.
-type origin struct{ agent, network string }
+type origin struct {
+	agent   common
+	network string
+}
+
+// common is a string that many sessions have in common: memory holds it once.
+type common struct{ handle unique.Handle[string] }
+
+func newCommon(s string) common {
+	if s == "" {
+		return common{}
+	}
+	return common{unique.Make(s)}
+}
+
+func (c common) String() string {
+	if c == (common{}) {
+		return ""
+	}
+	return c.handle.Value()
+}
+
+// lastFrom is the last UserContext that a session was asked from.
+type lastFrom struct {
+	agent   common
+	address netip.Addr
+}
 
 func (c UserContext) origin() origin {
 	agent := c.UserAgent[:min(len(c.UserAgent), maxAgent)]
 	// Written and read again it must be the same: JSON holds text only.
-	return origin{strings.ToValidUTF8(agent, "\ufffd"), network(c.Address)}
+	return origin{newCommon(strings.ToValidUTF8(agent, "\ufffd")), network(c.Address)}
 }
 
 // From holds a request's user context against that of the sign-in. With BindLog
@@ -47,7 +74,7 @@ func (s *Session) From(c UserContext) error {
 	if s.m.bind == BindOff {
 		return nil
 	}
-	if last := s.lastFrom.Load(); last != nil && *last == c {
+	if last := s.lastFrom.Load(); last != nil && last.address == c.Address && last.agent.String() == c.UserAgent {
 		return nil
 	}
 	now := c.origin()
@@ -62,14 +89,15 @@ func (s *Session) From(c UserContext) error {
 	}
 	attrs := []slog.Attr{
 		slog.String("changed", changed), slog.String("from", now.network), slog.String("before", s.origin.network),
-		slog.String("user_agent", now.agent), slog.String("user_agent_before", s.origin.agent),
+		slog.String("user_agent", now.agent.String()), slog.String("user_agent_before", s.origin.agent.String()),
 	}
 	if changed != "" && s.m.bind == BindStrict {
 		s.m.end(s, ReasonContext, attrs...)
 		return ErrNotFound
 	}
-	kept := c // c itself stays off the heap: this is asked for every call
-	s.lastFrom.Store(&kept)
+	if len(c.UserAgent) <= maxAgent { // no browser's is longer, and whoever sends one shall fill no memory
+		s.lastFrom.Store(&lastFrom{newCommon(c.UserAgent), c.Address})
+	}
 	if changed != "" && s.newOrigin(now) {
 		s.m.audit(EventContext, s.key, s.who, attrs...)
 	}

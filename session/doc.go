@@ -37,6 +37,13 @@
 // its tokens open, and are revoked, when the ticket comes. A provider's logout
 // also keeps sign-ins that began before it from becoming sessions.
 //
+// # Memory
+//
+// A session in use is in memory, and there once: what has long been unused, or was
+// used least recently when there are too many (see Manager.makeRoom), leaves it.
+// Nothing waits for requests that hold it still: each of its methods goes on with
+// the one that took its place, which knows all that was ever written of it.
+//
 // # Time
 //
 // The Manager counts what elapses, from the machine's clock at the start, or from

@@ -150,11 +150,10 @@ func (m *Manager) bury(s *Session, idle bool) (first, told bool) {
 // in m.ended already: it was loaded before that. It returns nil if there is
 // nothing.
 func (m *Manager) oust(k Key) *Session {
-	v, ok := m.open.Load(k)
+	s, ok := m.open.Load(k)
 	if !ok {
 		return nil
 	}
-	s := v.(*Session)
 	m.open.CompareAndDelete(k, s)
 	s.shut()
 	return s
@@ -163,9 +162,9 @@ func (m *Manager) oust(k Key) *Session {
 // closeAll closes the session's streams and downloads. It is called with mu
 // held, once.
 func (s *Session) closeAll(idle bool) {
-	close(s.stream)
+	s.stream.end()
 	if !idle || s.downloads == 0 {
-		close(s.done)
+		s.done.end()
 	}
 }
 
@@ -222,6 +221,12 @@ func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
 		}
 		return
 	}
+	s.writing.Add(1) // what is loaded before it is written would go on
+	defer s.writing.Add(-1)
+	if s.gone() {
+		m.replace(ctx, t, by)
+		return
+	}
 	expired := s.expired(m.now())
 	switch {
 	case !s.who.Same(by):
@@ -256,17 +261,17 @@ func (m *Manager) buryLate(key Key, t Ticket, r Record, successor *Identity) {
 		return
 	}
 	m.oust(key)
-	c, err := m.unsealContent(key, t, r)
+	c, who, err := m.unsealContent(key, t, r)
 	if err != nil {
 		m.audit(EventUnreadable, key, Identity{}, slog.String("error", err.Error()))
 		return
 	}
-	m.audit(EventEnded, key, c.Identity, slog.String("reason", ReasonLate))
-	if successor != nil && c.Identity.Same(*successor) {
+	m.audit(EventEnded, key, who, slog.String("reason", ReasonLate))
+	if successor != nil && who.Same(*successor) {
 		m.remove(key, nil)
 		return
 	}
-	m.dropTokens(key, c.Identity, c.Tokens)
+	m.dropTokens(key, who, c.Tokens)
 }
 
 // Discard revokes, in the background, the tokens of a sign-in that gave no

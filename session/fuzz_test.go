@@ -34,16 +34,16 @@ func FuzzHead(f *testing.F) {
 func FuzzContent(f *testing.F) {
 	f.Add([]byte(`{"p":"main","at":"a","rt":"r","ob":1,"ex":2,"in":{"n":9,"h":"x","t":"2026-01-01T00:00:00Z"},"cl":{"a":1}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := unmarshalContent(b)
+		c, who, err := unmarshalContent(b)
 		if err != nil {
 			return
 		}
-		same(t, c.marshal, func(b []byte) ([]byte, error) {
-			c, err := unmarshalContent(b)
+		same(t, func() ([]byte, error) { return c.marshal(who) }, func(b []byte) ([]byte, error) {
+			c, who, err := unmarshalContent(b)
 			if err != nil {
 				return nil, err
 			}
-			return c.marshal()
+			return c.marshal(who)
 		})
 	})
 }

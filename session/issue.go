@@ -53,7 +53,7 @@ func (s *Session) Due(t Ticket) bool {
 // at this moment, or false if it shall have none: it is not time, another
 // answer carries one already, or the session is over or replaced.
 func (s *Session) Reissue(t Ticket) (Ticket, bool) {
-	if !s.Due(t) || s.evicted.Load() {
+	if !s.Due(t) {
 		return Ticket{}, false
 	}
 	now := s.m.now().UnixMilli()
@@ -70,7 +70,10 @@ func (s *Session) Reissue(t Ticket) (Ticket, bool) {
 	} else {
 		s.writeSoon()
 	}
-	return Ticket{secret: t.secret, issue: n}, true
+	if s.gone() { // its successor would not know of it
+		return Ticket{}, false
+	}
+	return t.under(n), true
 }
 
 // writeSoon makes the next upkeep write the head, however lately it was written:

@@ -16,11 +16,10 @@ func (m *Manager) Evict() { m.evict(m.now()) }
 // OpenIssues returns how many issues the session of t holds in memory as
 // unconfirmed.
 func (m *Manager) OpenIssues(t Ticket) int {
-	v, ok := m.open.Load(t.Key())
+	s, ok := m.open.Load(t.Key())
 	if !ok {
 		return 0
 	}
-	s := v.(*Session)
 	s.issues.Lock()
 	defer s.issues.Unlock()
 	return len(s.lineage.open)
@@ -29,15 +28,14 @@ func (m *Manager) OpenIssues(t Ticket) int {
 // ConfirmedAt returns the session's confirmed issue and when it was confirmed, in
 // ms.
 func (m *Manager) ConfirmedAt(t Ticket) (issue, at int64) {
-	v, ok := m.open.Load(t.Key())
+	s, ok := m.open.Load(t.Key())
 	if !ok {
 		return 0, 0
 	}
-	s := v.(*Session)
 	s.issues.Lock()
 	defer s.issues.Unlock()
 	return s.lineage.confirmed, s.lineage.confirmedAt
 }
 
 // Under returns the ticket with another issue.
-func (t Ticket) Under(issue int64) Ticket { return Ticket{secret: t.secret, issue: issue} }
+func (t Ticket) Under(issue int64) Ticket { return t.under(issue) }

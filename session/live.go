@@ -18,7 +18,7 @@ import (
 type Session struct {
 	m      *Manager
 	key    Key
-	ticket Ticket
+	secret [32]byte // of the ticket
 
 	who     Identity
 	started time.Time
@@ -39,11 +39,11 @@ type Session struct {
 	issues  sync.Mutex
 	lineage lineage // guarded by issues
 
-	lastFrom atomic.Pointer[UserContext] // the last one that was looked at
+	lastFrom atomic.Pointer[lastFrom]
 
-	done   chan struct{} // closed when the session is over, but not by idling out
-	stream chan struct{} // closed when the session is over
-	over   atomic.Bool   // set under mu
+	done   ending      // when the session is over, but not by idling out; guarded by mu
+	stream ending      // when the session is over; guarded by mu
+	over   atomic.Bool // set under mu
 
 	// loading means that the end of the session may have been written while it was
 	// read from the store: until that is known, Manager.ended has the last word.
@@ -52,12 +52,13 @@ type Session struct {
 	// evicted means that the session left memory while somebody still held it:
 	// another Session stands in its place. Set under mu.
 	evicted atomic.Bool
+	writing atomic.Int32 // writes of the head under way: it must not leave memory
 
 	mu        sync.Mutex
 	flight    *flight       // the renewal under way; guarded by mu
 	unsure    *intent       // one whose write had no known end; belongs to the renewal under way
-	streams   int           // open streams; guarded by mu
-	downloads int           // watched downloads; guarded by mu
+	streams   int32         // open streams; guarded by mu
+	downloads int32         // watched downloads; guarded by mu
 	retryAt   time.Time     // no renewal before this; guarded by mu
 	backoff   time.Duration // last pause; guarded by mu
 	origins   []origin      // changes that were noted; guarded by mu
@@ -72,9 +73,8 @@ type version struct {
 
 func (m *Manager) newSession(t Ticket, h head) *Session {
 	s := &Session{
-		m: m, key: t.Key(), ticket: t, who: h.Identity, started: h.Started, origin: h.Origin,
+		m: m, key: t.key, secret: t.secret, who: m.shared(h.Identity), started: h.Started, origin: h.Origin,
 		lineage: h.Issues,
-		done:    make(chan struct{}), stream: make(chan struct{}),
 	}
 	s.seen.Store(h.Seen.UnixMilli())
 	s.written.Store(h.Seen.UnixMilli())
@@ -129,6 +129,11 @@ func (s *Session) Touch() {
 		}
 	}
 	s.markDirty()
+	if s.gone() {
+		if successor, err := s.current(context.Background()); err == nil {
+			successor.Touch()
+		}
+	}
 }
 
 // markDirty makes upkeep write the head.
@@ -142,11 +147,25 @@ func (s *Session) markDirty() {
 
 // current returns s, or the session that took its place in memory.
 func (s *Session) current(ctx context.Context) (*Session, error) {
-	if !s.evicted.Load() {
+	if !s.gone() {
 		return s, nil
 	}
-	return s.m.find(ctx, s.ticket)
+	return s.m.find(ctx, s.ticket())
 }
+
+// gone reports whether s left memory. Whoever makes use of s or changes it so
+// that it must not, and then asks, is not told false in error.
+func (s *Session) gone() bool {
+	if !s.evicted.Load() {
+		return false
+	}
+	s.mu.Lock() // upkeep may think better of it: see leave
+	defer s.mu.Unlock()
+	return s.evicted.Load()
+}
+
+// ticket returns the ticket, of no issue.
+func (s *Session) ticket() Ticket { return Ticket{secret: s.secret, key: s.key} }
 
 // expired returns why the session is over at now, or "".
 func (s *Session) expired(now time.Time) string {
@@ -197,11 +216,12 @@ func (s *Session) file() (Record, Filing, error) {
 }
 
 func (s *Session) sealContent(c content, number uint64) ([]byte, error) {
-	plain, err := c.marshal()
+	plain, err := c.marshal(s.who)
 	if err != nil {
 		return nil, err
 	}
-	return s.m.keys.Load().seal(slot{bucketTokens, s.key, number}, &s.ticket, plain)
+	t := s.ticket()
+	return s.m.keys.Load().seal(slot{bucketTokens, s.key, number}, &t, plain)
 }
 
 // headUpdate seals the head as it is now and files it under the same key: as long

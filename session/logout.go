@@ -89,11 +89,10 @@ func (m *Manager) endOpen(l Logout, issuer string) {
 	if l.Reason == ReasonFrontchannel {
 		return
 	}
-	m.open.Range(func(_, v any) bool {
-		if s := v.(*Session); l.means(s.who, issuer) {
+	m.open.Range(func(s *Session) {
+		if l.means(s.who, issuer) {
 			m.end(s, l.Reason)
 		}
-		return true
 	})
 }
 
@@ -230,8 +229,8 @@ func (m *Manager) endBuried(k Key, who Identity, reason string) {
 	// Before memory is looked at: a load that read the live record and is not
 	// there yet finds this.
 	m.note(k, func(*burial) bool { return false })
-	if v, ok := m.open.Load(k); ok {
-		m.end(v.(*Session), reason)
+	if s, ok := m.open.Load(k); ok {
+		m.end(s, reason)
 	}
 	first := m.note(k, func(b *burial) bool {
 		before := b.told
@@ -249,8 +248,8 @@ func (m *Manager) endBuried(k Key, who Identity, reason string) {
 // once if it is in memory, else when its ticket arrives. ErrNotFound means that
 // there is no such session, an *Unavailable that the store refused.
 func (m *Manager) EndByKey(ctx context.Context, k Key, reason string) error {
-	if v, ok := m.open.Load(k); ok {
-		if m.end(v.(*Session), reason) {
+	if s, ok := m.open.Load(k); ok {
+		if m.end(s, reason) {
 			return nil
 		}
 		return ErrNotFound

@@ -27,7 +27,7 @@ type Manager struct {
 	now       func() time.Time
 	clock     *clock // behind now; nil if now is the caller's
 
-	open sync.Map // Key → *Session: the sessions in memory
+	open openSessions
 
 	// ended remembers the keys of sessions that ended lately (Key → *burial), so
 	// that a load which read the record before it was deleted cannot bring the
@@ -92,7 +92,7 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 		Issues: lineage{confirmed: t.issue, confirmedAt: t.issue},
 	})
 	s.content.Store(&version{
-		content: content{Identity: in.Identity, Tokens: in.Tokens, Claims: in.Claims, ACR: in.ACR, AuthTime: in.AuthTime}, number: 1,
+		content: content{Tokens: in.Tokens, Claims: in.Claims, ACR: in.ACR, AuthTime: in.AuthTime}, number: 1,
 	})
 	record, filing, err := s.file()
 	if err != nil {
@@ -118,7 +118,7 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 		}
 		return Ticket{}, ErrSignedOut
 	}
-	attrs := []slog.Attr{slog.String("user_agent", s.origin.agent)}
+	attrs := []slog.Attr{slog.String("user_agent", s.origin.agent.String())}
 	if in.From.Address.IsValid() {
 		attrs = append(attrs, slog.String("client", in.From.Address.String()))
 	}
@@ -177,22 +177,20 @@ func (m *Manager) find(ctx context.Context, t Ticket) (*Session, error) {
 func (m *Manager) hold(ctx context.Context, t Ticket, successor *Identity) (*Session, error) {
 	key := t.Key()
 	for {
-		v, ok := m.open.Load(key)
+		s, ok := m.open.Load(key)
 		if !ok {
-			s, err := m.load(ctx, key, t, successor)
-			if err != nil {
+			var err error
+			if s, err = m.load(ctx, key, t, successor); err != nil {
 				return nil, err
 			}
-			v = s
 		}
-		s := v.(*Session)
 		if s.loading.Load() {
 			if _, over := m.ended.Load(key); over {
 				return nil, ErrNotFound
 			}
 		}
 		// Upkeep, which is about to drop it, sees the one or this sees the other.
-		if s.used.Store(m.now().UnixMilli()); !s.evicted.Load() {
+		if s.used.Store(m.now().UnixMilli()); !s.gone() {
 			return s, nil
 		}
 	}
@@ -222,74 +220,6 @@ func (m *Manager) Once(ctx context.Context, kind string, value Secret, until tim
 // Ready reports whether sessions can be begun and renewed now: an error names
 // what is wrong with the store.
 func (m *Manager) Ready(ctx context.Context) error { return m.store.Ping(ctx) }
-
-// load reads a session from the store into memory.
-func (m *Manager) load(ctx context.Context, key Key, t Ticket, successor *Identity) (*Session, error) {
-	record, err := m.store.Load(ctx, key)
-	if errors.Is(err, ErrNotFound) {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, &Unavailable{Err: fmt.Errorf("load: %w", err)}
-	}
-	if !record.Live() {
-		m.buryLate(key, t, record, successor)
-		return nil, ErrNotFound
-	}
-	s, err := m.unseal(key, t, record)
-	if err != nil {
-		m.audit(EventUnreadable, key, Identity{}, slog.String("error", err.Error()))
-		return nil, ErrNotFound
-	}
-	if _, ok := m.provider(s.who); !ok {
-		m.audit(EventUnreadable, key, s.who, slog.String("error", "its provider is no longer configured with this issuer and client_id"))
-		return nil, ErrNotFound
-	}
-	s.loading.Store(true)
-	v, _ := m.open.LoadOrStore(key, s)
-	s = v.(*Session)
-	if _, over := m.ended.Load(key); over {
-		m.open.CompareAndDelete(key, s)
-		s.shut() // somebody may have found it there
-		return nil, ErrNotFound
-	}
-	s.loading.Store(false)
-	if in := s.content.Load().Intent; in != nil && in.Attempt >= s.uses() && s.content.Load().found {
-		m.end(s, ReasonOwnCrash)
-		return nil, ErrNotFound
-	}
-	return s, nil
-}
-
-// provider returns the provider that issued who's tokens, if it is configured
-// with the same issuer and client still.
-func (m *Manager) provider(who Identity) (Provider, bool) {
-	p, ok := m.providers[who.Provider]
-	return p, ok && p.Issuer == who.Issuer && p.ClientID == who.ClientID
-}
-
-// unseal opens both values of a record.
-func (m *Manager) unseal(key Key, t Ticket, r Record) (*Session, error) {
-	h, err := m.openHead(key, r.Head)
-	if err != nil {
-		return nil, err
-	}
-	c, err := m.unsealContent(key, t, r)
-	if err != nil {
-		return nil, err
-	}
-	s := m.newSession(t, h)
-	s.content.Store(&version{content: c, number: r.Version, found: true})
-	return s, nil
-}
-
-func (m *Manager) unsealContent(key Key, t Ticket, r Record) (content, error) {
-	plain, err := m.keys.Load().open(slot{bucketTokens, key, r.Version}, &t, r.Tokens)
-	if err != nil {
-		return content{}, err
-	}
-	return unmarshalContent(plain)
-}
 
 // spawn runs f beside the caller unless the Manager is closing.
 func (m *Manager) spawn(f func()) bool {

@@ -21,10 +21,8 @@ type head struct {
 	Issues lineage // of the ticket; not when they were seen
 }
 
-// content is the part of a session that opens only with its ticket. It says
-// once more whose it is: of a tombstone nothing else is left.
+// content is the part of a session that opens only with its ticket.
 type content struct {
-	Identity
 	Tokens   Tokens
 	Claims   json.RawMessage
 	ACR      string
@@ -95,7 +93,7 @@ func (h head) marshal() ([]byte, error) {
 	return json.Marshal(wireHead{
 		h.Provider, h.Issuer, h.ClientID, h.Subject, h.SID,
 		toMilli(h.Started), toMilli(h.Seen), toMilli(h.Ends),
-		h.Origin.agent, h.Origin.network, l.confirmed, l.confirmedAt, l.before, l.void, open,
+		h.Origin.agent.String(), h.Origin.network, l.confirmed, l.confirmedAt, l.before, l.void, open,
 	})
 }
 
@@ -117,33 +115,33 @@ func unmarshalHead(b []byte) (head, error) {
 	}
 	return head{
 		Identity: id, Started: fromMilli(w.Started), Seen: fromMilli(w.Seen), Ends: fromMilli(w.Ends),
-		Origin: origin{w.Agent, w.Network}, Issues: issues,
+		Origin: origin{newCommon(w.Agent), w.Network}, Issues: issues,
 	}, nil
 }
 
-func (c content) marshal() ([]byte, error) {
+// marshal says once more whose content it is: of a tombstone nothing else is left.
+func (c content) marshal(who Identity) ([]byte, error) {
 	t := c.Tokens
 	return json.Marshal(wireContent{
-		c.Provider, c.Issuer, c.ClientID, c.Subject, c.SID,
+		who.Provider, who.Issuer, who.ClientID, who.Subject, who.SID,
 		t.Access.Reveal(), t.Refresh.Reveal(), t.ID.Reveal(), t.Scope,
 		toMilli(t.Obtained), toMilli(t.Expires), toMilli(t.RefreshExpires),
 		c.Claims, c.ACR, toMilli(c.AuthTime), c.Intent, c.Rotated, c.Doubt,
 	})
 }
 
-func unmarshalContent(b []byte) (content, error) {
+func unmarshalContent(b []byte) (content, Identity, error) {
 	var w wireContent
 	if err := json.Unmarshal(b, &w); err != nil {
-		return content{}, fmt.Errorf("session: tokens: %w", err)
+		return content{}, Identity{}, fmt.Errorf("session: tokens: %w", err)
 	}
 	return content{
-		Identity: Identity{Provider: w.Provider, Issuer: w.Issuer, ClientID: w.ClientID, Subject: w.Subject, SID: w.SID},
 		Tokens: Tokens{
 			Access: Secret(w.Access), Refresh: Secret(w.Refresh), ID: Secret(w.ID), Scope: w.Scope,
 			Obtained: fromMilli(w.Obtained), Expires: fromMilli(w.Expires), RefreshExpires: fromMilli(w.RefreshExpires),
 		},
 		Claims: w.Claims, ACR: w.ACR, AuthTime: fromMilli(w.AuthTime), Intent: w.Intent, Rotated: w.Rotated, Doubt: w.Doubt,
-	}, nil
+	}, Identity{Provider: w.Provider, Issuer: w.Issuer, ClientID: w.ClientID, Subject: w.Subject, SID: w.SID}, nil
 }
 
 func toMilli(t time.Time) int64 {

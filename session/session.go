@@ -68,6 +68,11 @@ type Limits struct {
 	// Streams is how many streams (WebSockets, event streams) one session may
 	// hold open; 0 is no limit.
 	Streams int
+
+	// InMemory is how many sessions are held in memory, about: beyond it those
+	// least recently used are read from the store when they are next used. 0 is no
+	// limit.
+	InMemory int
 }
 
 // Info is what may be told about a session: who, since when, for how long.

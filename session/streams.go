@@ -16,18 +16,20 @@ import (
 // end is known from its beginning, is the only thing that outlives idling out.
 // release must be called when the download is done.
 func (s *Session) Download(finite bool) (over <-chan struct{}, release func()) {
-	n, err := s.current(context.Background())
+	n, err := s.lock(context.Background())
 	switch {
 	case err == nil:
 		s = n
 	case errors.Is(err, ErrNotFound): // it left memory, and ended since
 		s.shut()
+		fallthrough
+	default:
+		s.mu.Lock()
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	over = s.stream
+	over = s.stream.wait()
 	if finite {
-		over = s.done
+		over = s.done.wait()
 	}
 	return over, s.hold(&s.downloads)
 }
@@ -53,23 +55,37 @@ func (s *Session) Over(finite bool) bool {
 // idling out included; release must be called when the stream is. The error is
 // ErrTooManyStreams, or one of Resume's. A stream is no activity.
 func (s *Session) Stream() (over <-chan struct{}, release func(), err error) {
-	if s, err = s.current(context.Background()); err != nil {
+	if s, err = s.lock(context.Background()); err != nil {
 		return nil, nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.over.Load():
 		return nil, nil, ErrNotFound
-	case s.m.limits.Streams > 0 && s.streams >= s.m.limits.Streams:
+	case s.m.limits.Streams > 0 && int(s.streams) >= s.m.limits.Streams:
 		return nil, nil, ErrTooManyStreams
 	}
-	return s.stream, s.hold(&s.streams), nil
+	return s.stream.wait(), s.hold(&s.streams), nil
+}
+
+// lock is current, but returns the session with mu held, so that it can't leave
+// memory before it is.
+func (s *Session) lock(ctx context.Context) (*Session, error) {
+	for {
+		s, err := s.current(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if s.mu.Lock(); !s.evicted.Load() {
+			return s, nil
+		}
+		s.mu.Unlock()
+	}
 }
 
 // hold adds one to count, makes upkeep watch over s, and returns the function
 // that takes the one off again, once. It is called with mu held.
-func (s *Session) hold(count *int) (release func()) {
+func (s *Session) hold(count *int32) (release func()) {
 	*count++
 	s.m.watchExpiry(s)
 	return sync.OnceFunc(func() {
@@ -101,7 +117,7 @@ func (m *Manager) closeStreams(now time.Time) {
 	tasks.SetLimit(deletesAtOnce)
 	for _, s := range m.watched() {
 		reason := s.expired(now)
-		if reason == "" {
+		if reason == "" || s.gone() {
 			m.closeStream(s, now)
 			continue
 		}
@@ -126,7 +142,7 @@ func (m *Manager) closeStream(s *Session, now time.Time) {
 		m.mu.Unlock()
 	}
 	if s.over.Load() && !now.Before(s.started.Add(m.limits.Absolute)) {
-		s.closeDone()
+		s.done.end()
 	}
 }
 
@@ -134,14 +150,37 @@ func (m *Manager) closeStream(s *Session, now time.Time) {
 func (s *Session) closeDownloads() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closeDone()
+	s.done.end()
 }
 
-// closeDone is called with mu held, once the session is over.
-func (s *Session) closeDone() {
+// ending is what streams wait for. Most sessions have none, so the channel is
+// made when somebody first waits. It is not safe for concurrent use.
+type ending struct{ c chan struct{} }
+
+// wait returns a channel that is closed at the end.
+func (e *ending) wait() <-chan struct{} {
+	if e.c == nil {
+		e.c = make(chan struct{})
+	}
+	return e.c
+}
+
+// end closes the channel, if that was not done before.
+func (e *ending) end() {
+	if e.c == nil {
+		e.c = ended
+		return
+	}
 	select {
-	case <-s.done:
+	case <-e.c:
 	default:
-		close(s.done)
+		close(e.c)
 	}
 }
+
+// ended is closed.
+var ended = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()

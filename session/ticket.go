@@ -31,12 +31,24 @@ var ErrTicket = errors.New("session: not a ticket")
 type Ticket struct {
 	secret [32]byte
 	issue  int64 // milliseconds since 1970
+	key    Key   // derived from secret once, as every request asks for it
+}
+
+// newTicket is the one place where a ticket is made of its parts.
+func newTicket(secret [32]byte, issue int64) Ticket {
+	return Ticket{secret: secret, issue: issue, key: Key(derive(secret[:], nil, "lookup"))}
 }
 
 // NewTicket returns an unguessable ticket issued at now.
 func NewTicket(now time.Time) Ticket {
-	t := Ticket{issue: now.UnixMilli()}
-	_, _ = rand.Read(t.secret[:]) // never fails: crypto/rand ends the process instead
+	var secret [32]byte
+	_, _ = rand.Read(secret[:]) // never fails: crypto/rand ends the process instead
+	return newTicket(secret, now.UnixMilli())
+}
+
+// under returns the ticket with another issue.
+func (t Ticket) under(issue int64) Ticket {
+	t.issue = issue
 	return t
 }
 
@@ -46,7 +58,7 @@ func (t Ticket) Issued() time.Time { return time.UnixMilli(t.issue) }
 
 // Key returns what a [Store] files the session under: HKDF(secret, "lookup"),
 // which does not lead back to the ticket.
-func (t Ticket) Key() Key { return Key(t.derive(nil, "lookup")) }
+func (t Ticket) Key() Key { return t.key }
 
 // MarshalBinary returns the ticket as 41 bytes: version, secret, issue. They
 // are as good as the ticket and must be sealed before they leave the process.
@@ -64,12 +76,11 @@ func (t *Ticket) UnmarshalBinary(b []byte) error {
 	if len(b) != ticketSize || b[0] != ticketVersion {
 		return ErrTicket
 	}
-	read := Ticket{issue: int64(binary.BigEndian.Uint64(b[33:]))}
-	copy(read.secret[:], b[1:33])
-	if read.secret == [32]byte{} || read.issue <= 0 {
+	secret, issue := [32]byte(b[1:33]), int64(binary.BigEndian.Uint64(b[33:]))
+	if secret == [32]byte{} || issue <= 0 {
 		return ErrTicket
 	}
-	*t = read
+	*t = newTicket(secret, issue)
 	return nil
 }
 

@@ -94,10 +94,7 @@ func (m *Manager) SetKeys(ctx context.Context, k *Keyring) error {
 	m.keys.Store(k)
 	// Those in use are sealed and filed anew with the next upkeep, so that the old
 	// key is needed no longer than it must be.
-	m.open.Range(func(_, v any) bool {
-		v.(*Session).writeSoon()
-		return true
-	})
+	m.open.Range((*Session).writeSoon)
 	return nil
 }
 

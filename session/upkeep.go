@@ -12,10 +12,7 @@ import (
 const (
 	upkeepEvery   = time.Second      // streams, activity and deletions are looked at
 	sweepEvery    = 10 * time.Second // the store is swept
-	evictEvery    = time.Minute      // memory is swept
 	countEvery    = 15 * time.Second // what waits is counted for the metrics
-	evictAfter    = 10 * time.Minute // a session unused for so long leaves memory
-	buriedFor     = 2 * time.Minute  // an ended session is remembered
 	sweepBatch    = 500              // entries a sweep removes in one commit
 	flushBatch    = 500              // heads written in one commit
 	deletesAtOnce = 128              // deletions that are repeated at a time
@@ -27,15 +24,16 @@ const (
 func (m *Manager) granularity() time.Duration { return min(m.limits.Idle/20, time.Minute) }
 
 // Run does the upkeep until ctx is done: it writes activity, closes streams of
-// sessions that ran out, sweeps store and memory, repeats deletions that the
-// store refused, and takes up revocations. It logs what goes wrong and goes on.
+// sessions that ran out, sweeps store and memory (see makeRoom), repeats deletions
+// that the store refused, and takes up revocations. It logs what goes wrong and goes on.
 func (m *Manager) Run(ctx context.Context) {
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
-	var streams sync.WaitGroup
-	defer streams.Wait()
-	streams.Go(func() { m.watchStreams(ctx) })
-	var swept, evicted, counted time.Time
+	var others sync.WaitGroup
+	defer others.Wait()
+	others.Go(func() { m.watchStreams(ctx) })
+	others.Go(func() { m.watchMemory(ctx) })
+	var swept, counted time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,10 +47,6 @@ func (m *Manager) Run(ctx context.Context) {
 		if flushed && now.Sub(swept) >= sweepEvery {
 			m.sweep(ctx, now)
 			swept = now
-		}
-		if now.Sub(evicted) >= evictEvery {
-			m.evict(now)
-			evicted = now
 		}
 		if now.Sub(counted) >= countEvery {
 			m.countRevocations(ctx)
@@ -132,12 +126,22 @@ func (m *Manager) flush(ctx context.Context, now time.Time, all bool) bool {
 				m.dirty[s] = struct{}{}
 			}
 			m.mu.Unlock()
+			unpin(batch)
 			return false
 		}
+		unpin(batch)
 	}
 }
 
-// unwritten takes a batch of sessions out of m.dirty.
+// unpin lets sessions leave memory again that unwritten took.
+func unpin(batch []*Session) {
+	for _, s := range batch {
+		s.writing.Add(-1)
+	}
+}
+
+// unwritten takes a batch of sessions out of m.dirty. They stay in memory until
+// that write is over: what is loaded before the write is done would be older.
 func (m *Manager) unwritten(now time.Time, all bool) (batch []*Session) {
 	before := now.Add(-m.granularity()).UnixMilli()
 	m.mu.Lock()
@@ -147,6 +151,7 @@ func (m *Manager) unwritten(now time.Time, all bool) (batch []*Session) {
 			continue
 		}
 		delete(m.dirty, s)
+		s.writing.Add(1)
 		// Clean before seen is read: activity from here on makes it dirty again.
 		s.dirty.Store(false)
 		s.urgent.Store(false)
@@ -166,6 +171,9 @@ func (m *Manager) writeHeads(ctx context.Context, batch []*Session) error {
 	now := m.now().UnixMilli()
 	updates := make([]HeadUpdate, 0, len(batch))
 	for _, s := range batch {
+		if s.gone() {
+			continue // its successor knows better
+		}
 		update, err := s.headUpdate(m.keys.Load())
 		if err != nil {
 			return err
@@ -232,34 +240,4 @@ func (m *Manager) deletePending(ctx context.Context) {
 		return true
 	})
 	_ = tasks.Wait()
-}
-
-// evict drops sessions from memory that nobody has used for long, and forgets
-// old burials.
-func (m *Manager) evict(now time.Time) {
-	m.open.Range(func(_, v any) bool {
-		s := v.(*Session)
-		if now.Sub(time.UnixMilli(s.used.Load())) < evictAfter {
-			return true
-		}
-		s.mu.Lock()
-		// What is loaded again with an intent looks as if the process had died with it.
-		pending := s.content.Load().Intent != nil && s.expired(now) == ""
-		if s.flight == nil && s.streams+s.downloads == 0 && !s.dirty.Load() && !pending {
-			s.evicted.Store(true)
-			if now.Sub(time.UnixMilli(s.used.Load())) < evictAfter {
-				s.evicted.Store(false) // somebody has just found it: see Resume
-			} else {
-				m.open.CompareAndDelete(s.key, s)
-			}
-		}
-		s.mu.Unlock()
-		return true
-	})
-	m.ended.Range(func(k, v any) bool {
-		if b := v.(*burial); !b.pending && now.Sub(b.at) > buriedFor {
-			m.ended.CompareAndDelete(k, v)
-		}
-		return true
-	})
 }

@@ -159,7 +159,7 @@ var edge = []defence{
 	},
 	{
 		Name: "nothing is revoked of a user who signs in again (B10)", File: "session/end.go",
-		Old: "\tif successor != nil && c.Identity.Same(*successor) {", New: "\tif false && c.Identity.Same(*successor) {",
+		Old: "\tif successor != nil && who.Same(*successor) {", New: "\tif false && who.Same(*successor) {",
 		Package: "./session", Test: "TestRevokeNothingOfTheSameUser",
 	},
 	{

@@ -122,12 +122,18 @@ type SPA struct {
 	CSP string `yaml:"csp"`
 }
 
-// Limits bounds what one request, one session or one address may take.
+// Limits bounds what one request, one session, one address or all sessions may
+// take.
 type Limits struct {
-	Header            Size  `yaml:"header"`
-	Body              Size  `yaml:"body"`
-	StreamsPerSession int   `yaml:"streams_per_session"`
-	Rates             Rates `yaml:"rates"`
+	Header            Size `yaml:"header"`
+	Body              Size `yaml:"body"`
+	StreamsPerSession int  `yaml:"streams_per_session"`
+
+	// SessionsInMemory is how many sessions are held ready, about. The others are
+	// read from the store when they are used.
+	SessionsInMemory int `yaml:"sessions_in_memory"`
+
+	Rates Rates `yaml:"rates"`
 }
 
 // Rates are events a minute, and as many at once; 0 is no limit. All but

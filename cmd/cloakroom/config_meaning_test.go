@@ -57,11 +57,12 @@ routes: there is neither a route nor spa.dir: nothing would be served`},
 			want: `10:20: session.cookie.name: is taken by the cookies of a sign-in or a logout under way; session is the usual one`},
 		{name: "a cookie that outlives the session", new: "session: {absolute: 1h, cookie: {max_age: 2h}}\n",
 			want: `10:34: session.cookie.max_age: is longer than session.absolute: the cookie would outlive every session`},
-		{name: "limits that let nothing through", new: "limits: {header: 1KiB, body: 0B, streams_per_session: 0}\n",
+		{name: "limits that let nothing through", new: "limits: {header: 1KiB, body: 0B, streams_per_session: 0, sessions_in_memory: 99}\n",
 			want: `
 10:10: limits.header: must be between 4KiB and 1MiB
 10:24: limits.body: must be more than 0B
-10:34: limits.streams_per_session: must be 1 or more`},
+10:34: limits.streams_per_session: must be 1 or more
+10:58: limits.sessions_in_memory: must be 100 or more: with fewer every call would read its session from the store`},
 		{name: "one file for two things", new: "keys_file: data/x\nstore: {bolt: {path: ./data/x}}\n",
 			want: `10:1: keys_file: is the same file as store.bolt.path`},
 		{name: "a policy without pages", new: "spa: {csp: default-src 'self'}\n",

@@ -235,6 +235,10 @@ func (v validator) positive(key string, d time.Duration) {
 	}
 }
 
+// leastInMemory is the lowest sessions_in_memory: with fewer, every call would
+// read its session from the store.
+const leastInMemory = 100
+
 func (v validator) limits() {
 	l := v.cfg.Limits
 	if (l.Header < 4<<10 || l.Header > 1<<20) && !v.has("limits.header") {
@@ -245,6 +249,9 @@ func (v validator) limits() {
 	}
 	if l.StreamsPerSession < 1 && !v.has("limits.streams_per_session") {
 		v.errorf("limits.streams_per_session", "must be 1 or more")
+	}
+	if l.SessionsInMemory < leastInMemory && !v.has("limits.sessions_in_memory") {
+		v.errorf("limits.sessions_in_memory", "must be %d or more: with fewer every call would read its session from the store", leastInMemory)
 	}
 	if strings.ContainsFunc(v.cfg.SPA.CSP, unprintable) {
 		v.errorf("spa.csp", "must be one line of ASCII; fold long text with >-")

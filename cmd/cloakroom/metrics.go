@@ -148,6 +148,14 @@ func (m *metrics) watchStore(ready func(context.Context) error) {
 	}))
 }
 
+// watchMemory adds how many sessions are in memory, as count says.
+func (m *metrics) watchMemory(count func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "cloakroom", Name: "sessions_in_memory",
+		Help: "Sessions in memory: those used within ten minutes, at most about limits.sessions_in_memory. At that limit calls are slower: raise it if there is room.",
+	}, func() float64 { return float64(count()) }))
+}
+
 // handler answers GET /metrics.
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})

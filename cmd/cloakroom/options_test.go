@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom/cloakroom/internal/demo"
 )
@@ -49,6 +50,21 @@ func TestCustodyOptions(t *testing.T) {
 				if got, body := u.send("POST", "/bff/session/renew"); got != want {
 					t.Errorf("renewal = %d %s, want %d", got, body, want)
 				}
+			}
+		}},
+		{"sessions_in_memory", "limits: {sessions_in_memory: 100}", func(t *testing.T, s *site) {
+			first := s.user()
+			first.signIn()
+			for range 100 {
+				s.user().signIn()
+			}
+			for tick := time.Tick(50 * time.Millisecond); ; <-tick { // 101 until a session was unused for a second
+				if _, text := s.ask("/metrics", nil); strings.Contains(text, "\ncloakroom_sessions_in_memory 94\n") {
+					break
+				}
+			}
+			if status, body := first.send("GET", "/api/whoami"); status != http.StatusOK {
+				t.Errorf("a call of the first = %d %s", status, body)
 			}
 		}},
 		{"bind", "session: {bind: strict}", func(t *testing.T, s *site) { // E17

@@ -75,6 +75,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 			Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
 			RenewBefore: cfg.Session.RenewBefore, RenewTimeout: cfg.Session.RenewTimeout,
 			RotateEvery: cfg.Session.RotateEvery, PerUser: cfg.Session.MaxPerUser, Streams: cfg.Limits.StreamsPerSession,
+			InMemory: cfg.Limits.SessionsInMemory,
 		},
 		Bind: session.Bind(cfg.Session.Bind), Metrics: a.metrics,
 	})
@@ -84,6 +85,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		return nil, err
 	}
 	a.metrics.watchStore(a.manager.Ready)
+	a.metrics.watchMemory(a.manager.InMemory)
 	if spa == nil && cfg.SPA.Dir != "" {
 		if a.root, err = os.OpenRoot(cfg.SPA.Dir); err != nil {
 			return nil, fmt.Errorf("spa.dir: %w", err)
