@@ -43,7 +43,7 @@ type contender struct {
 func contenders() []*contender {
 	return []*contender{
 		{key: "bare", name: "bare ReverseProxy, no sign-in", begin: bare(0)},
-		{key: "floor", name: "bare ReverseProxy, 64 MiB heap floor", begin: bare(64)},
+		{key: "floor", name: "bare ReverseProxy, 32 MiB heap floor", begin: bare(32)},
 		{key: "cloakroom", name: "Cloakroom, signed in", signedIn: true, begin: cloakroom},
 		{key: "nginx", name: "nginx, no sign-in", begin: nginx},
 		{key: "apache", name: "mod_auth_openidc, signed in", signedIn: true, begin: modAuthOpenIDC},
