@@ -41,10 +41,10 @@ func plainPath(path string) bool {
 	if !ok || !utf8.ValidString(decoded) {
 		return false
 	}
-	segments := strings.Split(path[1:], "/")
-	for i, s := range segments {
-		last := i == len(segments)-1
-		if s == "." || s == ".." || s == "" && !last {
+	for rest, more := path[1:], true; more; {
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
+		if segment == "." || segment == ".." || segment == "" && more {
 			return false
 		}
 	}
@@ -54,14 +54,18 @@ func plainPath(path string) bool {
 // decode undoes percent-encoding, and refuses what plainPath does not allow in
 // a single character.
 func decode(path string) (string, bool) {
+	for i := range len(path) {
+		if c := path[i]; c != '/' && c != '%' && !plainByte(c) {
+			return "", false
+		}
+	}
+	if strings.IndexByte(path, '%') < 0 {
+		return path, true
+	}
 	var b strings.Builder
 	for i := 0; i < len(path); i++ {
-		c := path[i]
-		if c != '%' {
-			if c != '/' && !plainByte(c) {
-				return "", false
-			}
-			b.WriteByte(c)
+		if path[i] != '%' {
+			b.WriteByte(path[i])
 			continue
 		}
 		if i+2 >= len(path) {
