@@ -175,7 +175,7 @@ func callers(address string, cookies []string, work <-chan int, results []result
 	r := bufio.NewReader(conn)
 	for i := range work {
 		results[i].late = time.Since(results[i].due)
-		_, err := fmt.Fprintf(conn, "GET /api/x HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nSec-Fetch-Site: same-origin\r\n"+
+		_, err := fmt.Fprintf(conn, "GET /api/x HTTP/1.1\r\nHost: %s\r\nUser-Agent: Go-http-client/1.1\r\nAccept: application/json\r\nSec-Fetch-Site: same-origin\r\n"+
 			"Sec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nCookie: %s\r\n\r\n", address, cookies[i%len(cookies)])
 		if err != nil {
 			return err
