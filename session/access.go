@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"time"
 )
@@ -156,7 +157,7 @@ func (s *Session) freshness(v *version, now time.Time) freshness {
 	lifetime := v.Tokens.Expires.Sub(v.Tokens.Obtained)
 	left := v.Tokens.Expires.Sub(now)
 	switch {
-	case left < min(5*time.Second, lifetime/10):
+	case left < dead(lifetime):
 		return expired
 	case !s.renewable(v):
 		return fresh
@@ -168,11 +169,24 @@ func (s *Session) freshness(v *version, now time.Time) freshness {
 			return due
 		}
 		return fresh
-	case left <= min(s.m.limits.RenewBefore, lifetime/3):
+	case left <= s.lead(lifetime):
 		return due
 	}
 	return fresh
 }
+
+// lead is how long before its expiry an access token that lives so long is due. It
+// is the session's own, always the same, and never so short that the token would
+// count as expired before it is due.
+func (s *Session) lead(lifetime time.Duration) time.Duration {
+	lead := min(s.m.limits.RenewBefore, lifetime/3)
+	part := float64(binary.BigEndian.Uint32(s.key[:])) / (1 << 32)
+	return lead - time.Duration(part*s.m.limits.RenewSpread*float64(max(lead-dead(lifetime), 0)))
+}
+
+// dead is how long before its expiry an access token that lives so long counts as
+// expired: a call with it may take that time.
+func dead(lifetime time.Duration) time.Duration { return min(5*time.Second, lifetime/10) }
 
 // pending reports whether the last use of v's refresh token has no known end.
 func (s *Session) pending(v *version) bool { return v.Intent != nil }

@@ -44,6 +44,8 @@ type Manager struct {
 	probe  probe      // guarded by heads
 	probed time.Time  // when the probe was last written; guarded by heads
 
+	flushing, sweeping pace
+
 	mu        sync.Mutex
 	dirty     map[*Session]struct{}      // activity not yet written; guarded by mu
 	streaming map[*Session]struct{}      // with open streams or downloads; guarded by mu

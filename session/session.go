@@ -54,6 +54,12 @@ type Limits struct {
 	// third of its life if that is shorter.
 	RenewBefore time.Duration
 
+	// RenewSpread is the part of that time, from 0 to 1, over which the renewals of
+	// many sessions are spread: each begins its own part later. Users who signed in
+	// together, or whose provider came back for all at once, would otherwise renew
+	// together for ever.
+	RenewSpread float64
+
 	// RenewTimeout is how long a call waits for a renewal that it depends on.
 	RenewTimeout time.Duration
 

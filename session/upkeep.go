@@ -13,8 +13,6 @@ const (
 	upkeepEvery   = time.Second      // streams, activity and deletions are looked at
 	sweepEvery    = 10 * time.Second // the store is swept
 	countEvery    = 15 * time.Second // what waits is counted for the metrics
-	sweepBatch    = 500              // entries a sweep removes in one commit
-	flushBatch    = 500              // heads written in one commit
 	deletesAtOnce = 128              // deletions that are repeated at a time
 	storeTimeout  = 30 * time.Second // for one call to the store that no request waits for
 )
@@ -113,7 +111,7 @@ func (m *Manager) pause(d time.Duration) bool {
 // ago, or of all. It reports whether the store took it.
 func (m *Manager) flush(ctx context.Context, now time.Time, all bool) bool {
 	for {
-		batch := m.unwritten(now, all)
+		batch := m.unwritten(now, all, m.flushing.batch())
 		if len(batch) == 0 {
 			return true
 		}
@@ -140,9 +138,9 @@ func unpin(batch []*Session) {
 	}
 }
 
-// unwritten takes a batch of sessions out of m.dirty. They stay in memory until
+// unwritten takes a batch of sessions out of m.dirty, of so many at most. They stay in memory until
 // that write is over: what is loaded before the write is done would be older.
-func (m *Manager) unwritten(now time.Time, all bool) (batch []*Session) {
+func (m *Manager) unwritten(now time.Time, all bool, most int) (batch []*Session) {
 	before := now.Add(-m.granularity()).UnixMilli()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -155,7 +153,7 @@ func (m *Manager) unwritten(now time.Time, all bool) (batch []*Session) {
 		// Clean before seen is read: activity from here on makes it dirty again.
 		s.dirty.Store(false)
 		s.urgent.Store(false)
-		if batch = append(batch, s); len(batch) == flushBatch {
+		if batch = append(batch, s); len(batch) == most {
 			break
 		}
 	}
@@ -188,9 +186,11 @@ func (m *Manager) writeHeads(ctx context.Context, batch []*Session) error {
 		}
 		updates, timed = append(updates, update), m.now()
 	}
+	began := m.now()
 	if err := m.store.UpdateHeads(ctx, updates); err != nil {
 		return err
 	}
+	m.flushing.wrote(len(batch), m.now().Sub(began))
 	m.probed = timed
 	for _, s := range batch {
 		s.written.Store(now)
@@ -201,12 +201,14 @@ func (m *Manager) writeHeads(ctx context.Context, batch []*Session) error {
 // sweep removes what has expired from the store, batch by batch.
 func (m *Manager) sweep(ctx context.Context, now time.Time) {
 	for ctx.Err() == nil {
-		n, err := m.store.Sweep(ctx, now, sweepBatch)
+		batch, began := m.sweeping.batch(), m.now()
+		n, err := m.store.Sweep(ctx, now, batch)
 		if err != nil {
 			m.log.Error("expired sessions can't be removed; trying again", "error", err)
 			return
 		}
-		if n < sweepBatch {
+		m.sweeping.wrote(n, m.now().Sub(began))
+		if n < batch {
 			return
 		}
 	}

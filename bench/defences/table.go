@@ -86,7 +86,7 @@ var table = []defence{
 	},
 	{
 		Name: "a token that is about to expire is not used: soak (C9)", File: "session/access.go",
-		Old: "left < min(5*time.Second, lifetime/10)", New: "left < -time.Second",
+		Old: "left < dead(lifetime)", New: "left < -time.Second",
 		Package: "./cmd/cloakroom", Test: "TestSoak",
 	},
 	{

@@ -38,6 +38,9 @@ type app struct {
 	hup     <-chan os.Signal // asks to read the keys again; nil: nobody does
 }
 
+// renewSpread leaves half of renew_before to those whose calls are rare.
+const renewSpread = 0.5
+
 // wire makes an app of cfg. spa replaces the files of cfg.SPA.Dir unless it is
 // nil. Whoever gets an app closes it.
 func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
@@ -73,7 +76,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		Store: faultyStore(a.store), Keys: keys, Log: log, Providers: managed(cfg, a.clients),
 		Limits: session.Limits{
 			Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
-			RenewBefore: cfg.Session.RenewBefore, RenewTimeout: cfg.Session.RenewTimeout,
+			RenewBefore: cfg.Session.RenewBefore, RenewSpread: renewSpread, RenewTimeout: cfg.Session.RenewTimeout,
 			RotateEvery: cfg.Session.RotateEvery, PerUser: cfg.Session.MaxPerUser, Streams: cfg.Limits.StreamsPerSession,
 			InMemory: cfg.Limits.SessionsInMemory,
 		},

@@ -1,0 +1,90 @@
+package session_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// slowStore has a great many expired entries, and takes its time for each.
+type slowStore struct {
+	session.Store
+	each time.Duration
+	fast int // the entries that it takes no time for, at first
+
+	mu      sync.Mutex
+	left    int   // expired entries
+	sweeps  []int // how many were to go in each commit
+	updates []int // how many heads were written in each
+}
+
+func (s *slowStore) Sweep(_ context.Context, _ time.Time, limit int) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweeps = append(s.sweeps, limit)
+	n := min(limit, s.left)
+	s.left -= n
+	if s.fast -= n; s.fast < 0 {
+		time.Sleep(time.Duration(n) * s.each)
+	}
+	return n, nil
+}
+
+func (s *slowStore) UpdateHeads(ctx context.Context, heads []session.HeadUpdate) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.updates = append(s.updates, len(heads))
+	time.Sleep(time.Duration(len(heads)) * s.each)
+	return s.Store.UpdateHeads(ctx, heads)
+}
+
+// What upkeep writes at once is as much as the store takes in a moment: whoever signs
+// in waits behind it.
+func TestBatchesFitTheStore(t *testing.T) {
+	const users = 300
+	for _, tt := range []struct {
+		name        string
+		each        time.Duration
+		fast        int
+		most, least int // of the batches once they have been found to fit
+	}{
+		{"fast", 0, 0, 500, 500},
+		{"slow", time.Millisecond, 0, 32, 32},
+		{"slow after a while", time.Millisecond, 2000, 32, 32},
+		{"in between", 100 * time.Microsecond, 0, 256, 64},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slow := &slowStore{left: 4000, fast: tt.fast}
+				r := newRoom(t, func(r *room) {
+					r.wrap = func(s session.Store) session.Store { slow.Store, slow.each = s, tt.each; return slow }
+				})
+				var tickets []session.Ticket
+				for range users {
+					tickets = append(tickets, r.signIn("alice", nil))
+				}
+				time.Sleep(time.Second)
+				for _, ticket := range tickets {
+					r.resume(ticket).Touch()
+				}
+				time.Sleep(2 * time.Minute) // past the activity's granularity, and some sweeps
+				slow.mu.Lock()
+				defer slow.mu.Unlock()
+				for _, n := range slow.sweeps[len(slow.sweeps)/2 : len(slow.sweeps)/2+3] {
+					if n < tt.least || n > tt.most {
+						t.Fatalf("sweeps were of %v, want %d to %d", slow.sweeps, tt.least, tt.most)
+					}
+				}
+				// One more is what the clock is known by at the next start.
+				if n := slices.Max(slow.updates); n > tt.most+1 || n < min(tt.least, 128) {
+					t.Errorf("heads were written in batches of %v, want %d to %d", slow.updates, tt.least, tt.most)
+				}
+			})
+		})
+	}
+}
