@@ -73,11 +73,15 @@ func (x *exchange) repeatable() bool {
 
 // receive returns the answer, past the informational ones.
 func (x *exchange) receive() (*http.Response, error) {
-	for range mostInforms {
+	for range mostInforms + 1 {
 		res, err := http.ReadResponse(x.conn.in, x.req)
 		switch {
+		case err != nil && x.conn.room <= 0:
+			return nil, ErrHeader
 		case err != nil:
 			return nil, err
+		case res.StatusCode < http.StatusContinue: // its body would be taken for the next answer
+			return nil, ErrStatus
 		case res.StatusCode == http.StatusSwitchingProtocols:
 			x.conn.unbound()
 			res.Body = switched{x}

@@ -62,6 +62,7 @@ var (
 	ErrRequest = errors.New("http1: the request can't be sent as it is")
 	ErrHeader  = errors.New("http1: the answer's head is too large")
 	ErrInforms = errors.New("http1: too many informational answers")
+	ErrStatus  = errors.New("http1: the answer's status is below 100")
 )
 
 // RoundTrip implements http.RoundTripper for absolute http URLs. The request's
