@@ -99,7 +99,9 @@ func (x *exchange) receive() (*http.Response, error) {
 // answered makes x the body of res, unless there is none.
 func (x *exchange) answered(res *http.Response) {
 	x.conn.unbound()
-	x.close = res.Close
+	// What net/http takes off an HTTP/1.0 answer with a coding must not be trusted
+	// to say where it ends (RFC 9112 section 6.1).
+	x.close = res.Close || res.ProtoMajor != 1 || res.ProtoMinor == 0
 	if res.Body == http.NoBody {
 		x.end(!x.close)
 		return

@@ -40,9 +40,10 @@ func (t *Transport) pool(u *url.URL) *pool {
 	return p.(*pool)
 }
 
-// take returns a connection: a silent one that was used before, or a new one.
-func (p *pool) take(ctx context.Context) (*conn, error) {
-	for {
+// take returns a connection: a silent one that was used before, or a new one, as
+// it always is if fresh.
+func (p *pool) take(ctx context.Context, fresh bool) (*conn, error) {
+	for !fresh {
 		i := p.pop()
 		if i == nil {
 			break

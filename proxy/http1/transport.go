@@ -27,7 +27,7 @@
 // A request is sent a second time only over a connection that was used before,
 // on which no byte of an answer came, and only if that can do no harm: nothing of
 // it was sent, or it is a GET, HEAD or OPTIONS without a body (RFC 9110 section
-// 9.2.2 would allow more).
+// 9.2.2 would allow more). The second time is over a new connection, and the last.
 package http1
 
 import (
@@ -83,8 +83,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx, p := req.Context(), t.pool(req.URL)
-	for {
-		c, err := p.take(ctx)
+	for again := false; ; again = true {
+		c, err := p.take(ctx, again)
 		if err != nil {
 			closeBody(req)
 			return nil, err

@@ -147,7 +147,9 @@ func newTransport(t testing.TB) *http1.Transport {
 	}
 	t.Cleanup(func() {
 		tr.CloseIdleConnections()
-		expectNoGoroutine(t)
+		if !t.Failed() {
+			expectNoGoroutine(t)
+		}
 	})
 	return tr
 }
