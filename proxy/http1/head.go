@@ -47,20 +47,28 @@ func appendHead(b []byte, req *http.Request) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	switch {
-	case req.Body != nil && req.ContentLength < 0:
+	switch length := bodyLength(req); {
+	case length == unknown:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-	case req.Body != nil || req.Method == http.MethodPost || req.Method == http.MethodPut || req.Method == http.MethodPatch:
+	case length > 0 || req.Method == http.MethodPost || req.Method == http.MethodPut || req.Method == http.MethodPatch:
 		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, bodyLength(req), 10)
+		b = strconv.AppendInt(b, length, 10)
 		b = append(b, "\r\n"...)
 	}
 	return append(b, "\r\n"...), nil
 }
 
+// unknown is the length of a body that ends when it ends.
+const unknown = -1
+
+// bodyLength is 0 if there is no body, and unknown if there is one whose length is
+// not said.
 func bodyLength(req *http.Request) int64 {
-	if req.Body == nil {
+	switch {
+	case req.Body == nil || req.Body == http.NoBody:
 		return 0
+	case req.ContentLength <= 0:
+		return unknown
 	}
 	return req.ContentLength
 }

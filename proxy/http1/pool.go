@@ -41,8 +41,11 @@ func (t *Transport) pool(u *url.URL) *pool {
 }
 
 // take returns a connection: a silent one that was used before, or a new one, as
-// it always is if fresh.
+// it always is if fresh. Who has left gets none.
 func (p *pool) take(ctx context.Context, fresh bool) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	for !fresh {
 		i := p.pop()
 		if i == nil {

@@ -63,6 +63,7 @@ var (
 	ErrHeader  = errors.New("http1: the answer's head is too large")
 	ErrInforms = errors.New("http1: too many informational answers")
 	ErrStatus  = errors.New("http1: the answer's status is below 100")
+	ErrSwitch  = errors.New("http1: 101 Switching Protocols for a request with a body")
 )
 
 // RoundTrip implements http.RoundTripper for absolute http URLs. The request's
@@ -72,7 +73,8 @@ var (
 // of the context.
 //
 // The body is read on another goroutine, which may go on for a while after
-// RoundTrip has returned, until the answer's body is closed or read to its end.
+// RoundTrip has returned, until the answer's body is closed or read to its end. As
+// with net/http, a ContentLength of 0 beside a Body means that it is unknown.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	buf := heads.Get().(*[]byte)
 	defer heads.Put(buf)
@@ -85,23 +87,27 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, p := req.Context(), t.pool(req.URL)
 	for again := false; ; again = true {
 		c, err := p.take(ctx, again)
-		if err != nil {
-			closeBody(req)
-			return nil, err
-		}
-		x := &exchange{t: t, pool: p, conn: c, req: req}
-		res, err := x.do(head)
 		if err == nil {
-			return res, nil
-		}
-		if ctx.Err() != nil || !c.used || !x.repeatable() {
-			closeBody(req)
-			if cause := context.Cause(ctx); cause != nil {
-				err = cause
+			x := &exchange{t: t, pool: p, conn: c, req: req}
+			var res *http.Response
+			if res, err = x.do(head); err == nil {
+				return res, nil
 			}
-			return nil, err
+			if ctx.Err() == nil && c.used && x.repeatable() {
+				continue
+			}
 		}
+		closeBody(req)
+		return nil, because(ctx, err)
 	}
+}
+
+// because returns why ctx was cancelled, if it was: err then only follows from that.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // CloseIdleConnections closes what is not in use.
