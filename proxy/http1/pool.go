@@ -116,7 +116,7 @@ func (p *pool) reap() {
 		}
 	}
 	for _, i := range slices.Backward(kept) {
-		p.push(i)
+		p.push(&idle{conn: i.conn, since: i.since})
 	}
 	p.reaping.Store(false)
 	if p.count.Load() > 0 && p.reaping.CompareAndSwap(false, true) {
