@@ -70,3 +70,26 @@ func TestSmuggling(t *testing.T) {
 		})
 	}
 }
+
+// What an upstream says unasked behind one user's answer is not the next user's
+// answer (G9).
+func TestAnswerBehindAnswer(t *testing.T) {
+	const poison = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nalice"
+	for name, answer := range map[string]string{
+		"length": plainAnswer, "chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+		"no body": "HTTP/1.1 204 No Content\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			upstream := newRawUpstream(t, func(int, string) string { return answer + poison })
+			s := newStand(t, proxy.Config{Path: "/api", Upstream: mustParse(t, upstream.url())})
+			for range 3 {
+				if _, got := s.do(t, "GET", "/api", ""); got == "alice" {
+					t.Errorf("got %q", got)
+				}
+			}
+			if n := upstream.connections(); n != 3 {
+				t.Errorf("got %d connections, want 3", n)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -45,11 +46,14 @@ func (x *exchange) do(head []byte) (*http.Response, error) {
 		}
 	}
 	x.end(false)
+	if x.upload != nil {
+		err = cmp.Or(x.upload.broken(), err)
+	}
 	return nil, err
 }
 
 func (x *exchange) send(head []byte) error {
-	if x.req.Body == nil {
+	if bodyLength(x.req) == 0 {
 		n, err := x.conn.Write(head)
 		x.sent = n > 0
 		return err
@@ -73,11 +77,17 @@ func (x *exchange) repeatable() bool {
 
 // receive returns the answer, past the informational ones.
 func (x *exchange) receive() (*http.Response, error) {
-	for range mostInforms {
+	for range mostInforms + 1 {
 		res, err := http.ReadResponse(x.conn.in, x.req)
 		switch {
+		case err != nil && x.conn.room <= 0:
+			return nil, ErrHeader
 		case err != nil:
 			return nil, err
+		case res.StatusCode < http.StatusContinue: // its body would be taken for the next answer
+			return nil, ErrStatus
+		case res.StatusCode == http.StatusSwitchingProtocols && x.upload != nil:
+			return nil, ErrSwitch // two would write
 		case res.StatusCode == http.StatusSwitchingProtocols:
 			x.conn.unbound()
 			res.Body = switched{x}
@@ -86,7 +96,7 @@ func (x *exchange) receive() (*http.Response, error) {
 			x.answered(res)
 			return res, nil
 		case res.StatusCode == http.StatusContinue && x.upload != nil:
-			x.upload.permit()
+			x.upload.decide(true)
 		}
 	}
 	return nil, ErrInforms
@@ -95,7 +105,12 @@ func (x *exchange) receive() (*http.Response, error) {
 // answered makes x the body of res, unless there is none.
 func (x *exchange) answered(res *http.Response) {
 	x.conn.unbound()
-	x.close = res.Close
+	if x.upload != nil {
+		x.upload.decide(false)
+	}
+	// What net/http takes off an HTTP/1.0 answer with a coding must not be trusted
+	// to say where it ends (RFC 9112 section 6.1).
+	x.close = res.Close || res.ProtoMajor != 1 || res.ProtoMinor == 0
 	if res.Body == http.NoBody {
 		x.end(!x.close)
 		return
@@ -108,6 +123,9 @@ func (x *exchange) Read(p []byte) (int, error) {
 	n, err := x.body.Read(p)
 	if err != nil {
 		x.end(err == io.EOF && !x.close)
+		if err != io.EOF {
+			err = because(x.req.Context(), err)
+		}
 	}
 	return n, err
 }

@@ -4,27 +4,37 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
-// ownHeaders are those that follow from the request's other fields.
+// ownHeader reports whether the field follows from the request's other fields. In
+// whatever case: a second length or coding beside our own is a second request.
 func ownHeader(name string) bool {
-	switch name {
-	case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
-		return true
+	switch len(name) {
+	case len("Host"):
+		return strings.EqualFold(name, "Host")
+	case len("Trailer"):
+		return strings.EqualFold(name, "Trailer")
+	case len("Content-Length"):
+		return strings.EqualFold(name, "Content-Length")
+	case len("Transfer-Encoding"):
+		return strings.EqualFold(name, "Transfer-Encoding")
 	}
 	return false
 }
 
 // appendHead appends the head of req to b: the request line, the fields and the
 // empty line. Whatever could end a field or the line before its end is an error:
-// it would begin a request of somebody else's making.
+// it would begin a request of somebody else's making. So is what asks the upstream
+// to be a proxy: another target than a path, and CONNECT, whose answer has no end.
 func appendHead(b []byte, req *http.Request) ([]byte, error) {
 	target := req.URL.RequestURI()
 	host := req.Host
 	if host == "" {
 		host = req.URL.Host
 	}
-	if req.URL.Scheme != "http" || !plain(req.Method, isToken) || target == "" || !plain(target, isVisible) || !plain(host, isVisible) {
+	if req.URL.Scheme != "http" || req.URL.Host == "" || !plain(req.Method, isToken) || req.Method == http.MethodConnect ||
+		target[0] != '/' || !plain(target, isVisible) || !plain(host, isVisible) {
 		return b, fmt.Errorf("%w: its method, address or host", ErrRequest)
 	}
 	b = append(b, req.Method...)
@@ -37,20 +47,28 @@ func appendHead(b []byte, req *http.Request) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	switch {
-	case req.Body != nil && req.ContentLength < 0:
+	switch length := bodyLength(req); {
+	case length == unknown:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-	case req.Body != nil || req.Method == http.MethodPost || req.Method == http.MethodPut || req.Method == http.MethodPatch:
+	case length > 0 || req.Method == http.MethodPost || req.Method == http.MethodPut || req.Method == http.MethodPatch:
 		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, bodyLength(req), 10)
+		b = strconv.AppendInt(b, length, 10)
 		b = append(b, "\r\n"...)
 	}
 	return append(b, "\r\n"...), nil
 }
 
+// unknown is the length of a body that ends when it ends.
+const unknown = -1
+
+// bodyLength is 0 if there is no body, and unknown if there is one whose length is
+// not said.
 func bodyLength(req *http.Request) int64 {
-	if req.Body == nil {
+	switch {
+	case req.Body == nil || req.Body == http.NoBody:
 		return 0
+	case req.ContentLength <= 0:
+		return unknown
 	}
 	return req.ContentLength
 }

@@ -40,9 +40,13 @@ func (t *Transport) pool(u *url.URL) *pool {
 	return p.(*pool)
 }
 
-// take returns a connection: a silent one that was used before, or a new one.
-func (p *pool) take(ctx context.Context) (*conn, error) {
-	for {
+// take returns a connection: a silent one that was used before, or a new one, as
+// it always is if fresh. Who has left gets none.
+func (p *pool) take(ctx context.Context, fresh bool) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for !fresh {
 		i := p.pop()
 		if i == nil {
 			break
@@ -112,7 +116,7 @@ func (p *pool) reap() {
 		}
 	}
 	for _, i := range slices.Backward(kept) {
-		p.push(i)
+		p.push(&idle{conn: i.conn, since: i.since})
 	}
 	p.reaping.Store(false)
 	if p.count.Load() > 0 && p.reaping.CompareAndSwap(false, true) {

@@ -20,14 +20,15 @@
 // sent, nobody cancelled. Before it carries another it must be silent: an answer
 // that nobody asked for would be taken for that of the next user's request
 // (response queue poisoning), and one that the upstream has closed would lose the
-// request.
+// request. An answer that nobody asked for and that comes once the next request is
+// written can't be told from its own: HTTP/1.1 has no way.
 //
 // # Repetition
 //
 // A request is sent a second time only over a connection that was used before,
 // on which no byte of an answer came, and only if that can do no harm: nothing of
 // it was sent, or it is a GET, HEAD or OPTIONS without a body (RFC 9110 section
-// 9.2.2 would allow more).
+// 9.2.2 would allow more). The second time is over a new connection, and the last.
 package http1
 
 import (
@@ -62,6 +63,8 @@ var (
 	ErrRequest = errors.New("http1: the request can't be sent as it is")
 	ErrHeader  = errors.New("http1: the answer's head is too large")
 	ErrInforms = errors.New("http1: too many informational answers")
+	ErrStatus  = errors.New("http1: the answer's status is below 100")
+	ErrSwitch  = errors.New("http1: 101 Switching Protocols for a request with a body")
 )
 
 // RoundTrip implements http.RoundTripper for absolute http URLs. The request's
@@ -71,7 +74,8 @@ var (
 // of the context.
 //
 // The body is read on another goroutine, which may go on for a while after
-// RoundTrip has returned, until the answer's body is closed or read to its end.
+// RoundTrip has returned, until the answer's body is closed or read to its end. As
+// with net/http, a ContentLength of 0 beside a Body means that it is unknown.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	buf := heads.Get().(*[]byte)
 	defer heads.Put(buf)
@@ -82,25 +86,29 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx, p := req.Context(), t.pool(req.URL)
-	for {
-		c, err := p.take(ctx)
-		if err != nil {
-			closeBody(req)
-			return nil, err
-		}
-		x := &exchange{t: t, pool: p, conn: c, req: req}
-		res, err := x.do(head)
+	for again := false; ; again = true {
+		c, err := p.take(ctx, again)
 		if err == nil {
-			return res, nil
-		}
-		if ctx.Err() != nil || !c.used || !x.repeatable() {
-			closeBody(req)
-			if cause := context.Cause(ctx); cause != nil {
-				err = cause
+			x := &exchange{t: t, pool: p, conn: c, req: req}
+			var res *http.Response
+			if res, err = x.do(head); err == nil {
+				return res, nil
 			}
-			return nil, err
+			if ctx.Err() == nil && c.used && x.repeatable() {
+				continue
+			}
 		}
+		closeBody(req)
+		return nil, because(ctx, err)
 	}
+}
+
+// because returns why ctx was cancelled, if it was: err then only follows from that.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // CloseIdleConnections closes what is not in use.

@@ -12,6 +12,11 @@ import (
 
 const pieceSize = 32 << 10
 
+// headLag is how long a head waits for the first piece of its body, so that one
+// write sends both. It goes alone then: the upstream may answer it as it is, and the
+// browser may send nothing before that.
+const headLag = time.Millisecond
+
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
 var writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
@@ -23,17 +28,18 @@ type upload struct {
 	req  *http.Request
 	out  *bufio.Writer // the head is in it
 
-	leave chan struct{} // closed when the upstream wants the body; nil: it isn't asked
-	given bool          // leave is closed
+	lead  sync.Once     // sends the head, alone or with the first piece of the body
+	leave chan bool     // whether the upstream wants the body; nil: it isn't asked
+	given bool          // leave was given, or refused
 	gone  chan struct{} // closed when the exchange is over
 	done  chan struct{} // closed when the upload is
-	whole bool          // all of it was sent; good once done is closed
+	err   error         // nil: all of it was sent; good once done is closed
 }
 
 func newUpload(c *conn, req *http.Request, head []byte) *upload {
 	u := &upload{conn: c, req: req, gone: make(chan struct{}), done: make(chan struct{})}
 	if req.Header["Expect"] != nil {
-		u.leave = make(chan struct{})
+		u.leave = make(chan bool, 1)
 	}
 	u.out = writers.Get().(*bufio.Writer)
 	u.out.Reset(c)
@@ -43,17 +49,28 @@ func newUpload(c *conn, req *http.Request, head []byte) *upload {
 
 // run sends the head and the body.
 func (u *upload) run(wait time.Duration) {
-	defer close(u.done)
-	err := u.send(wait)
+	u.err = u.send(wait)
 	_ = u.req.Body.Close()
 	u.out.Reset(nil)
 	writers.Put(u.out)
-	u.whole = err == nil
-	if _, ok := errors.AsType[*bodyError](err); ok {
+	close(u.done)
+	if u.broken() != nil {
 		// The upstream must not wait for what doesn't come. If it is the connection
 		// that failed, on the other hand, its answer may be there already.
 		u.conn.cut()
 	}
+}
+
+// broken returns the error of the body that has ended the upload, or nil.
+func (u *upload) broken() error {
+	select {
+	case <-u.done:
+		if e, ok := errors.AsType[*bodyError](u.err); ok {
+			return e.error
+		}
+	default:
+	}
+	return nil
 }
 
 // ended reports whether the upload is complete now that the exchange is over. wait
@@ -67,17 +84,17 @@ func (u *upload) ended(wait bool) bool {
 	defer lag.Stop()
 	select {
 	case <-u.done:
-		return u.whole
+		return u.err == nil
 	case <-lag.C:
 		return false
 	}
 }
 
-// permit tells the upload that the upstream wants the body.
-func (u *upload) permit() {
+// decide tells the upload whether the upstream wants the body, the first time.
+func (u *upload) decide(wanted bool) {
 	if u.leave != nil && !u.given {
 		u.given = true
-		close(u.leave)
+		u.leave <- wanted
 	}
 }
 
@@ -95,8 +112,12 @@ func (u *upload) send(wait time.Duration) error {
 			return errNoLeave
 		}
 	}
-	if u.req.ContentLength >= 0 {
-		return u.copy(u.out, u.req.ContentLength)
+	alone := time.AfterFunc(headLag, func() {
+		u.lead.Do(func() { _ = u.out.Flush() }) // an error stays
+	})
+	defer alone.Stop()
+	if length := bodyLength(u.req); length != unknown {
+		return u.copy(u.out, length)
 	}
 	chunks := httputil.NewChunkedWriter(u.out)
 	if err := u.copy(chunks, unknown); err != nil {
@@ -110,21 +131,19 @@ func (u *upload) send(wait time.Duration) error {
 // errNoLeave means that the upstream has answered without the body.
 var errNoLeave = errors.New("http1: the body was not wanted")
 
-// unknown is the length of a body that ends when it ends.
-const unknown = -1
-
 // awaitLeave waits until the upstream wants the body, or says nothing for so long.
-// It reports false if the exchange ended without.
+// It reports false if the upstream answered without.
 func (u *upload) awaitLeave(wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case <-u.leave:
+	case wanted := <-u.leave:
+		return wanted
 	case <-timer.C:
+		return true
 	case <-u.gone:
 		return false
 	}
-	return true
 }
 
 // copy passes the body on as it comes, to its end or to that of its length: what is
@@ -138,6 +157,7 @@ func (u *upload) copy(to io.Writer, length int64) error {
 			p = p[:min(length, pieceSize)]
 		}
 		n, err := u.req.Body.Read(p)
+		u.lead.Do(func() {}) // from now on the head goes with what is sent here
 		if length != unknown {
 			length -= int64(n)
 		}
