@@ -8,7 +8,7 @@ STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 SOURCES := find . -name node_modules -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check unit race e2e soak bench capacity fuzz needs clean defences
+.PHONY: help demo build test check unit race e2e soak bench capacity budget fuzz needs clean defences
 
 # section runs $(2) under the heading $(1) and says how long it took.
 define section
@@ -70,6 +70,12 @@ bench: ## what a call costs beside other proxies, 18 minutes; writes bench/resul
 
 capacity: ## how many sessions, how fast, how big (25 min, 20 GB in bin/); writes bench/results/capacity.md
 	taskset -c 1 $(GO) run ./bench/capacity $(if $(QUICK),-quick)
+
+budget: ## what the hot path costs beside bench/baseline.txt: time, bytes, allocations, instructions (BASELINE=1: make that anew)
+	@mkdir -p bin
+	tools/budget > bin/budget.txt
+	$(GO) tool -modfile=tools/go.mod benchstat bench/baseline.txt bin/budget.txt
+	$(if $(BASELINE),cp bin/budget.txt bench/baseline.txt)
 
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@set -e; for package in $$($(GO) list ./...); do \

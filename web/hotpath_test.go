@@ -60,6 +60,23 @@ func (h *hotPath) serve(t testing.TB) {
 	}
 }
 
+// budget is how many allocations a signed-in call may make between the two sockets.
+// One that is not there yet must earn its place: bench/budget.txt has its price.
+const budget = 36
+
+// The hot path keeps its budget of allocations. Beside the call nothing runs here that
+// would allocate.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector lets pools lose what they hold")
+	}
+	h := newHotPath(t)
+	h.serve(t)
+	if n := testing.AllocsPerRun(500, func() { h.serve(t) }); n > budget {
+		t.Errorf("a call makes %v allocations, want %d at most", n, budget)
+	}
+}
+
 // BenchmarkSignedIn is what a call costs between the two sockets.
 func BenchmarkSignedIn(b *testing.B) {
 	h := newHotPath(b)
