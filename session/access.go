@@ -200,6 +200,7 @@ func (s *Session) renewable(v *version) bool {
 
 // wait waits for a renewal that the caller depends on.
 func (s *Session) wait(ctx context.Context, f *flight) error {
+	f.hurry()
 	timeout := time.NewTimer(s.m.limits.RenewTimeout)
 	defer timeout.Stop()
 	select {

@@ -28,14 +28,6 @@ const (
 // brought.
 const lastWrite = 5 * time.Second
 
-// flight is one renewal under way, shared by all who wait for it.
-type flight struct {
-	done chan struct{} // closed at the end
-	err  error         // valid after done
-
-	useless bool // the access token is of no use any more, though its time is not over
-}
-
 // renewal joins the renewal under way or begins one. It never waits. After a
 // failure in passing it refuses with *Unavailable until the pause is over.
 func (s *Session) renewal(ctx context.Context, now time.Time, useless bool) (*flight, error) {
@@ -58,7 +50,7 @@ func (s *Session) renewal(ctx context.Context, now time.Time, useless bool) (*fl
 	if err := s.gate().held(); err != nil {
 		return nil, err
 	}
-	f := &flight{done: make(chan struct{}), useless: useless}
+	f := &flight{done: make(chan struct{}), urgent: make(chan struct{}), useless: useless}
 	// The browser that caused the renewal may leave; the renewal must not (D6).
 	ctx = context.WithoutCancel(ctx)
 	if !s.m.spawn(func() { s.fly(ctx, f) }) {
@@ -70,6 +62,7 @@ func (s *Session) renewal(ctx context.Context, now time.Time, useless bool) (*fl
 
 // fly runs one renewal to its end and wakes all who wait for it.
 func (s *Session) fly(ctx context.Context, f *flight) {
+	f.yield(s.m.limits.RenewYield, s.m.closing)
 	f.err = s.renewSafely(ctx, f.useless)
 	s.mu.Lock()
 	s.flight = nil

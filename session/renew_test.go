@@ -370,3 +370,44 @@ func TestRenewalsAreSpread(t *testing.T) {
 		})
 	}
 }
+
+// A renewal in the background lets the call that caused it go first; one that
+// somebody waits for doesn't.
+func TestRenewalYields(t *testing.T) {
+	const yield = 50 * time.Millisecond
+	tests := []struct {
+		name       string
+		age        time.Duration // of the token
+		wait       func(*session.Session) error
+		sent, late int // renewals before and after the time
+	}{
+		{"due", 4*time.Minute + time.Second, nil, 0, 1},
+		{"due, and somebody asks for it", 4*time.Minute + time.Second, func(s *session.Session) error {
+			_, err := s.Renew(context.Background())
+			return err
+		}, 1, 1},
+		{"expired", 5 * time.Minute, nil, 1, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRoom(t, func(r *room) { r.limits.RenewYield = yield })
+				ticket := r.signIn("alice", nil)
+				time.Sleep(tt.age)
+				began := time.Now()
+				r.access(ticket)
+				if tt.wait != nil {
+					if err := tt.wait(r.resume(ticket)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait()
+				want(t, "renewals at once", len(r.provider.sent()), tt.sent)
+				want(t, "time that passed", time.Since(began), time.Duration(0))
+				time.Sleep(yield)
+				synctest.Wait()
+				want(t, "renewals", len(r.provider.sent()), tt.late)
+			})
+		})
+	}
+}

@@ -60,6 +60,10 @@ type Limits struct {
 	// together for ever.
 	RenewSpread float64
 
+	// RenewYield is how long a renewal that nobody waits for lets the call go first
+	// that caused it: on a busy machine it takes more of it than the call does.
+	RenewYield time.Duration
+
 	// RenewTimeout is how long a call waits for a renewal that it depends on.
 	RenewTimeout time.Duration
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/cloakroom/cloakroom/proxy"
 	"github.com/cloakroom/cloakroom/session"
@@ -38,8 +39,12 @@ type app struct {
 	hup     <-chan os.Signal // asks to read the keys again; nil: nobody does
 }
 
-// renewSpread leaves half of renew_before to those whose calls are rare.
-const renewSpread = 0.5
+// How renewals in the background keep out of the users' way: half of renew_before is
+// left to those whose calls are rare, and a call is over in the time of renewYield.
+const (
+	renewSpread = 0.5
+	renewYield  = 50 * time.Millisecond
+)
 
 // wire makes an app of cfg. spa replaces the files of cfg.SPA.Dir unless it is
 // nil. Whoever gets an app closes it.
@@ -76,7 +81,8 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		Store: faultyStore(a.store), Keys: keys, Log: log, Providers: managed(cfg, a.clients),
 		Limits: session.Limits{
 			Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
-			RenewBefore: cfg.Session.RenewBefore, RenewSpread: renewSpread, RenewTimeout: cfg.Session.RenewTimeout,
+			RenewBefore: cfg.Session.RenewBefore, RenewTimeout: cfg.Session.RenewTimeout,
+			RenewSpread: renewSpread, RenewYield: renewYield,
 			RotateEvery: cfg.Session.RotateEvery, PerUser: cfg.Session.MaxPerUser, Streams: cfg.Limits.StreamsPerSession,
 			InMemory: cfg.Limits.SessionsInMemory,
 		},

@@ -1,0 +1,34 @@
+package session
+
+import (
+	"sync"
+	"time"
+)
+
+// flight is one renewal under way, shared by all who wait for it.
+type flight struct {
+	done chan struct{} // closed at the end
+	err  error         // valid after done
+
+	urgent chan struct{} // closed when somebody waits for it
+	once   sync.Once     // closes it
+
+	useless bool // the access token is of no use any more, though its time is not over
+}
+
+// hurry says that somebody waits for it.
+func (f *flight) hurry() { f.once.Do(func() { close(f.urgent) }) }
+
+// yield waits for d, but not while anybody waits for the renewal, or for the end.
+func (f *flight) yield(d time.Duration, closing <-chan struct{}) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-f.urgent:
+	case <-closing:
+	}
+}
