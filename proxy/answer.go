@@ -10,9 +10,18 @@ import (
 	"github.com/cloakroom/cloakroom/session"
 )
 
-const bufferSize = 32 << 10
+// Bodies are passed on in pieces of bufferSize, or of largeSize if they are known to
+// be longer: fewer of those are fewer system calls, but a stream holds its buffer for
+// as long as it lasts.
+const (
+	bufferSize = 32 << 10
+	largeSize  = 128 << 10
+)
 
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+var (
+	buffers      = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+	largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeSize); return &b }}
+)
 
 // answer passes res on, unless the session ended while it was waited for. An
 // answer that can't be completed panics with http.ErrAbortHandler: net/http then
@@ -90,12 +99,16 @@ func (c *call) copy(src io.Reader, left int64) error {
 			return err
 		}
 	}
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
+	pool := &buffers
+	if left > bufferSize {
+		pool = &largeBuffers
+	}
+	buf := pool.Get().(*[]byte)
+	defer pool.Put(buf)
 	for {
-		n, err := src.Read(buf[:])
+		n, err := src.Read(*buf)
 		if n > 0 {
-			if _, err := c.w.Write(buf[:n]); err != nil {
+			if _, err := c.w.Write((*buf)[:n]); err != nil {
 				return err
 			}
 			if left != unknown {

@@ -179,13 +179,13 @@ func (t *tunnel) run(over, closing <-chan struct{}) {
 
 // toBrowser carries what upstream sends until either fails.
 func (t *tunnel) toBrowser() {
-	buf := buffers.Get().(*[bufferSize]byte)
+	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	for {
-		n, err := t.upstream.Read(buf[:])
+		n, err := t.upstream.Read(*buf)
 		if n > 0 {
-			written, err := t.browser.Write(buf[:n])
-			t.frames.add(buf[:written])
+			written, err := t.browser.Write((*buf)[:n])
+			t.frames.add((*buf)[:written])
 			if err != nil {
 				return
 			}
@@ -201,13 +201,13 @@ func (t *tunnel) toBrowser() {
 // browser would lose what was sent to it last.
 func (t *tunnel) toUpstream(hungUp chan<- struct{}) {
 	defer close(hungUp)
-	buf := buffers.Get().(*[bufferSize]byte)
+	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	broken := false
 	for {
-		n, err := t.in.Read(buf[:])
+		n, err := t.in.Read(*buf)
 		if n > 0 && !broken {
-			_, werr := t.upstream.Write(buf[:n])
+			_, werr := t.upstream.Write((*buf)[:n])
 			broken = werr != nil
 		}
 		if err != nil {

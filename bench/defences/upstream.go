@@ -45,7 +45,7 @@ var upstream = []defence{
 	},
 	{
 		Name: "no more of a body is sent than its length (G9)", File: "proxy/http1/upload.go",
-		Old: "p = p[:min(length, pieceSize)]", New: "p = p[:pieceSize]",
+		Old: "p = p[:min(length, int64(len(p)))]", New: "p = p[:pieceSize]",
 		Package: "./proxy/http1", Test: "TestBodyLength",
 	},
 	{

@@ -10,14 +10,21 @@ import (
 	"time"
 )
 
-const pieceSize = 32 << 10
+// A body goes in pieces of pieceSize, or of largeSize if it is known to be longer.
+const (
+	pieceSize = 32 << 10
+	largeSize = 128 << 10
+)
 
 // headLag is how long a head waits for the first piece of its body, so that one
 // write sends both. It goes alone then: the upstream may answer it as it is, and the
 // browser may send nothing before that.
 const headLag = time.Millisecond
 
-var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+var (
+	pieces      = sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}
+	largePieces = sync.Pool{New: func() any { b := make([]byte, largeSize); return &b }}
+)
 
 var writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
 
@@ -149,12 +156,16 @@ func (u *upload) awaitLeave(wait time.Duration) bool {
 // copy passes the body on as it comes, to its end or to that of its length: what is
 // beyond that would be another request to the upstream.
 func (u *upload) copy(to io.Writer, length int64) error {
-	buf := pieces.Get().(*[pieceSize]byte)
-	defer pieces.Put(buf)
+	pool := &pieces
+	if length > pieceSize {
+		pool = &largePieces
+	}
+	buf := pool.Get().(*[]byte)
+	defer pool.Put(buf)
 	for length != 0 {
-		p := buf[:]
+		p := *buf
 		if length != unknown {
-			p = p[:min(length, pieceSize)]
+			p = p[:min(length, int64(len(p)))]
 		}
 		n, err := u.req.Body.Read(p)
 		u.lead.Do(func() {}) // from now on the head goes with what is sent here
