@@ -74,7 +74,8 @@ type Session struct {
 	RotateEvery time.Duration `yaml:"rotate_every"`
 
 	// RenewBefore is how long before its end an access token is renewed in the
-	// background; a third of the token's life at most.
+	// background; a third of the token's life at most. Each session lets its own
+	// part of that pass, up to half.
 	RenewBefore time.Duration `yaml:"renew_before"`
 
 	// RenewTimeout is how long a request waits for a renewal it can't do
