@@ -1,13 +1,11 @@
 package bolt
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
-	"slices"
 )
 
 // The parts of bbolt's file format that are looked at. Numbers are in the
@@ -39,6 +37,7 @@ var native = binary.NativeEndian
 // recurse for ever.
 type checker struct {
 	file     io.ReaderAt
+	window   window // of file
 	pageSize int
 	high     uint64 // pages from this one on are not in use
 	claimed  []bool // pages that something refers to, or that are free
@@ -49,19 +48,12 @@ type checker struct {
 // free.
 type usage struct{ pages, free uint64 }
 
-// subtree is a page to be looked at, and the first eight bytes of the keys
-// between which all of its own must lie.
-type subtree struct {
-	page     uint64
-	min, max uint64
-}
-
 // check returns ErrDamaged, with the reason, if the file of the given size is
 // not a sound database. Every page in use must be what the others take it for,
 // and be referred to once; then no walk through the file goes astray, and no
 // write hits a page that is in use.
 func check(file io.ReaderAt, size int64, pageSize int) (usage, error) {
-	c := &checker{file: file, pageSize: pageSize}
+	c := &checker{file: file, pageSize: pageSize, window: window{file: file}}
 	root, freelist, err := c.readMeta()
 	switch {
 	case err != nil:
@@ -83,16 +75,12 @@ func (c *checker) checkPages(root, freelist uint64) error {
 			return err
 		}
 	}
-	trees, err := c.checkTree(root, true)
+	trees, err := c.checkTrees([]subtree{{page: root, max: ^uint64(0)}}, true)
 	if err != nil {
 		return err
 	}
-	for _, tree := range trees {
-		if _, err := c.checkTree(tree, false); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = c.checkTrees(trees, false)
+	return err
 }
 
 // readMeta finds the newer sound one of the two meta pages.
@@ -138,38 +126,23 @@ func (c *checker) claim(id, count uint64) error {
 	return nil
 }
 
-// header reads and claims page id with its overflow.
-func (c *checker) header(id uint64) (flags, count uint16, size uint64, err error) {
-	if id < 2 || id >= c.high {
-		return 0, 0, 0, fmt.Errorf("page %d is out of range", id)
-	}
-	var b [pageHeader]byte
-	if _, err := c.file.ReadAt(b[:], int64(id)*int64(c.pageSize)); err != nil {
-		return 0, 0, 0, err
-	}
-	if found := native.Uint64(b[:]); found != id {
-		return 0, 0, 0, fmt.Errorf("page %d calls itself %d", id, found)
-	}
-	pages := uint64(native.Uint32(b[12:])) + 1
-	if err := c.claim(id, pages); err != nil {
-		return 0, 0, 0, err
-	}
-	return native.Uint16(b[8:]), native.Uint16(b[10:]), pages * uint64(c.pageSize), nil
-}
-
 // checkFreelist claims all free pages: one that is also in use would be
 // overwritten.
 func (c *checker) checkFreelist(id uint64) error {
-	flags, n, size, err := c.header(id)
+	h, err := c.header(id)
+	if err == nil {
+		err = c.claim(id, h.pages)
+	}
 	if err != nil {
 		return err
 	}
-	if flags != freelistPage {
+	if h.flags != freelistPage {
 		return fmt.Errorf("page %d is not a free list", id)
 	}
-	body := io.NewSectionReader(c.file, int64(id)*int64(c.pageSize)+pageHeader, int64(size)-pageHeader)
-	count := uint64(n)
-	if n == 0xFFFF { // then the first entry is the number of the others
+	size := int64(h.pages) * int64(c.pageSize)
+	body := io.NewSectionReader(c.file, int64(id)*int64(c.pageSize)+pageHeader, size-pageHeader)
+	count := uint64(h.count)
+	if h.count == 0xFFFF { // then the first entry is the number of the others
 		var b [8]byte
 		if _, err := io.ReadFull(body, b[:]); err != nil {
 			return err
@@ -190,49 +163,4 @@ func (c *checker) checkFreelist(id uint64) error {
 		}
 	}
 	return nil
-}
-
-// checkTree checks the tree under page root, level by level and each in the
-// order of the file. In the root tree every value is a bucket, elsewhere none
-// is; it returns the root pages of those buckets.
-func (c *checker) checkTree(root uint64, ofBuckets bool) (trees []uint64, err error) {
-	level := []subtree{{page: root, max: ^uint64(0)}}
-	for len(level) > 0 {
-		slices.SortFunc(level, func(a, b subtree) int { return cmp.Compare(a.page, b.page) })
-		var next []subtree
-		for _, t := range level {
-			p, err := c.readPage(t.page)
-			if err != nil {
-				return nil, err
-			}
-			below, err := p.check(t, ofBuckets)
-			if err != nil {
-				return nil, fmt.Errorf("page %d: %w", t.page, err)
-			}
-			if p.flags == branchPage {
-				next = append(next, below...)
-				continue
-			}
-			for _, b := range below {
-				trees = append(trees, b.page)
-			}
-		}
-		level = next
-	}
-	return trees, nil
-}
-
-func (c *checker) readPage(id uint64) (page, error) {
-	flags, count, size, err := c.header(id)
-	if err != nil {
-		return page{}, err
-	}
-	if size > maxPage {
-		return page{}, fmt.Errorf("page %d has %d bytes", id, size)
-	}
-	b := make([]byte, size)
-	if _, err := c.file.ReadAt(b, int64(id)*int64(c.pageSize)); err != nil {
-		return page{}, err
-	}
-	return page{flags: flags, count: int(count), b: b}, nil
 }

@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"go.etcd.io/bbolt"
 )
@@ -66,3 +67,9 @@ func Due(at int64, what byte, key [32]byte) []byte { return due{at, kind(what), 
 
 // SweepSize is how much of a sweep goes into one transaction.
 const SweepSize = sweepSize
+
+// CheckPages is what Open does before it trusts a file.
+func CheckPages(file io.ReaderAt, size int64, pageSize int) error {
+	_, err := check(file, size, pageSize)
+	return err
+}
