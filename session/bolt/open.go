@@ -17,7 +17,7 @@ import (
 
 // growBy is how much the file grows at a time: bbolt's own 16 MiB is too much
 // for a small volume.
-const growBy = 1 << 20
+const growBy = 512 << 10
 
 func open(o Options) (*Store, error) {
 	if o.Path == "" {
@@ -167,7 +167,7 @@ func (s *Store) inspect(o Options, fn func() error) error {
 
 // attach lets bbolt lock and map the file.
 func (s *Store) attach(o Options, readOnly bool) error {
-	db, err := bbolt.Open(o.Path, 0o600, &bbolt.Options{
+	db, err := o.openMapped(bbolt.Options{
 		Timeout:      o.LockTimeout,
 		ReadOnly:     readOnly,
 		FreelistType: bbolt.FreelistMapType,
