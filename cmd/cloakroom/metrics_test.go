@@ -65,6 +65,7 @@ func TestMetrics(t *testing.T) {
 		`cloakroom_revocations_pending 0`,
 		`cloakroom_revocations_oldest_seconds 0`,
 		`cloakroom_store_ready 1`,
+		`cloakroom_store_sound 1`,
 		`cloakroom_keys_file_valid 1`,
 		`version="v1.2.3-test`,
 		`go_goroutines `,

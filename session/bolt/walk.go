@@ -26,12 +26,19 @@ type header struct {
 	pages        uint64 // it, and what overflows from it
 }
 
+// deepest is how many levels of pages a tree has at most: each branch has at
+// least two below it.
+const deepest = 64
+
 // checkTrees checks trees, all of them together: level by level, and each in the
-// order of the file, so that the leaves of all are one way through it. In the root
-// tree every value is a bucket, elsewhere none is; it returns the trees of those
-// buckets.
-func (c *checker) checkTrees(level []subtree, ofBuckets bool) (trees []subtree, err error) {
-	for len(level) > 0 {
+// order of the file, so that the leaves of all are one way through it. Of what is
+// more than so many levels down it reads nothing. In the root tree every value is a
+// bucket, elsewhere none is; it returns the trees of those buckets.
+func (c *checker) checkTrees(level []subtree, ofBuckets bool, levels int) (trees []subtree, err error) {
+	for ; len(level) > 0; levels-- {
+		if levels == 0 {
+			return nil, c.claimAll(level)
+		}
 		slices.SortFunc(level, func(a, b subtree) int { return cmp.Compare(a.page, b.page) })
 		var next []subtree
 		for i, t := range level {
@@ -55,6 +62,36 @@ func (c *checker) checkTrees(level []subtree, ofBuckets bool) (trees []subtree, 
 		level = next
 	}
 	return trees, nil
+}
+
+func (c *checker) claimAll(pages []subtree) error {
+	for _, t := range pages {
+		if err := c.claim(t.page, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// height returns how many levels of branches the tree under page root has. All
+// leaves of a tree lie equally deep.
+func (c *checker) height(root uint64) (int, error) {
+	t := subtree{page: root, max: ^uint64(0)}
+	for levels := range deepest {
+		p, err := c.readPage(t.page, nil)
+		if err != nil {
+			return 0, err
+		}
+		below, err := p.check(t, false)
+		if err != nil {
+			return 0, fmt.Errorf("page %d: %w", t.page, err)
+		}
+		if p.flags == leafPage {
+			return levels, nil
+		}
+		t = below[0]
+	}
+	return 0, fmt.Errorf("page %d: the tree below has no end", root)
 }
 
 // header reads what page id says of itself.
