@@ -73,8 +73,8 @@ func (b *bench) stored() (string, error) {
 		return "", err
 	}
 	tail := fmt.Sprintf(`A sweep was stopped after %v; its figures are of what it had done by then. The file keeps its size, its pages are free for use, and the list of
-them is written with every commit. A start on what the sweep left of %s sessions takes %s ms, RSS %s MiB. A start reads the whole file to check it: how much
-of a big file is in the machine's cache counts as much as its size.
+them is written with every commit. A start on what the sweep left of %s sessions takes %s ms, RSS %s MiB. A start after a kill reads the whole
+file to check it, one after a clean stop its branches: how much of a big file is in the machine's cache counts as much as its size.
 `, sweepAtMost, count(last.n), after.stopped, after.rss)
 	text, err := b.storedPage(results)
 	if err != nil {

@@ -14,7 +14,7 @@ var file = []defence{
 	},
 	{
 		Name: "the mark is right after a close", File: "session/bolt/marker.go",
-		Old: "m.done.Wait()\n\tm.write()", New: "m.done.Wait()",
+		Old: "0\n\t}\n\tm.write()\n", New: "0\n\t}\n",
 		Package: "./session/bolt", Test: "TestMarkFollows",
 	},
 	{
@@ -96,6 +96,61 @@ var file = []defence{
 		Name: "a sweep goes in portions (experiment 17)", File: "session/bolt/sweep.go",
 		Old: "want, swept := min(sweepSize, limit-total), 0", New: "want, swept := limit-total, 0",
 		Package: "./session/bolt", Test: "TestChurn",
+	},
+	{
+		Name: "a backup holds up no growth", File: "session/bolt/mapped.go",
+		Old: "options.InitialMmapSize = int(size + mapAhead)", New: "_ = size",
+		Package: "./session/bolt", Test: "TestBackupWhileGrowing",
+	},
+	{
+		Name: "a store opens without address space to spare", File: "session/bolt/mapped.go",
+		Old: "if !errors.Is(err, syscall.ENOMEM) {", New: "if true || !errors.Is(err, syscall.ENOMEM) {",
+		Package: "./session/bolt", Test: "TestNoAddressSpace",
+	},
+	{
+		Name: "what a start does not look at is looked at later (experiment 12)", File: "session/bolt/bolt.go",
+		Old: "s.patrol.begin(s)", New: "_ = s",
+		Package: "./session/bolt", Test: "TestLeafDamagedAfterStop",
+	},
+	{
+		Name: "branches are looked at by every start (experiment 12)", File: "session/bolt/check.go",
+		Old: "c.checkTrees([]subtree{t}, false, branches)", New: "c.checkTrees([]subtree{t}, false, min(branches, 0))",
+		Package: "./session/bolt", Test: "TestTreeDamagedAfterStop",
+	},
+	{
+		Name: "a note of another transaction counts for nothing", File: "session/bolt/note.go",
+		Old: "return p.txid == txid && slices", New: "return slices",
+		Package: "./session/bolt", Test: "TestUncleanIsCheckedWhole",
+	},
+	{
+		Name: "an open store is not noted as whole", File: "session/bolt/layout.go",
+		Old: "\tcase noted:\n\t\treturn s.unnote(o, at)\n", New: "\tcase noted && false:\n",
+		Package: "./session/bolt", Test: "TestUncleanIsCheckedWhole",
+	},
+	{
+		Name: "a file that was written to is checked whole", File: "session/bolt/note.go",
+		Old: "info.Size(), info.ModTime().UnixNano()", New: "0*info.Size(), 0*info.ModTime().UnixNano()",
+		Package: "./session/bolt", Test: "TestUncleanIsCheckedWhole",
+	},
+	{
+		Name: "a store that met damage is never noted as whole", File: "session/bolt/bolt.go",
+		Old: "s.isDead() || s.harmed.Load() ||", New: "s.isDead() ||",
+		Package: "./session/bolt", Test: "TestLeafDamagedAfterStop",
+	},
+	{
+		Name: "a store whose last commit failed is not noted as whole", File: "session/bolt/bolt.go",
+		Old: "s.health.get() != nil || s.file", New: "s.file",
+		Package: "./session/bolt", Test: "TestUncleanIsCheckedWhole",
+	},
+	{
+		Name: "a full disk keeps no store from opening", File: "session/bolt/layout.go",
+		Old: "\t\treturn at, 0, nil\n", New: "\t\treturn at, 0, err\n",
+		Package: "./session/bolt", Test: "TestNoteStaysOnFullDisk",
+	},
+	{
+		Name: "a leaf has no pages of others", File: "session/bolt/patrol.go",
+		Old: "; int(p.pages) != (need", New: "; false && int(p.pages) != (need",
+		Package: "./session/bolt", Test: "TestLeafDamagedAfterStop",
 	},
 	{
 		Name: "damage is found (experiment 12)", File: "session/bolt/verify.go",

@@ -45,7 +45,7 @@ func TestCheckOpensTheStore(t *testing.T) {
 			"This is not the state that data/sessions.db.mark speaks of (no_mark): the next start removes all sessions."},
 		{"other keys, and no mark", put(keys, []byte(session.NewKey()+"\n")), 3,
 			"the keys in data/keys do not open data/sessions.db\nhint: restore the key file that was used with this store"},
-		{"a damaged store", put(store, sound[:len(sound)/4]), 1, "damaged"},
+		{"a damaged store", put(store, sound[:3*os.Getpagesize()]), 1, "damaged"},
 		{"an empty store", put(store, nil), 0, "config.yaml: ok"},
 	} {
 		before := make([][]byte, 2)

@@ -32,7 +32,7 @@ type metrics struct {
 	refusals, signInsRefused                 *prometheus.CounterVec
 	codes, reasons                           vocabulary // of the labels of those two
 	breaker                                  *prometheus.GaugeVec
-	keysValid                                prometheus.Gauge
+	keysValid, storeSound                    prometheus.Gauge
 
 	pending atomic.Int64 // revocations
 	oldest  atomic.Int64 // of them, in ms since 1970; 0: there is none
@@ -102,12 +102,17 @@ func (m *metrics) gauges() {
 		Help: "0 while keys_file can't be used as it is now. The keys read before serve on, but a restart would fail: mend the file.",
 	})
 	m.keysValid.Set(1)
+	m.storeSound = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "cloakroom", Name: "store_sound",
+		Help: "0 once damage was met in the store's file: the sessions that lie there are lost, and the next start will refuse it. The log says more.",
+	})
+	m.storeSound.Set(1)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "cloakroom", Name: "build_info", Help: "Always 1. The labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version(), "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.keysValid, build)
+	m.registry.MustRegister(m.keysValid, m.storeSound, build)
 }
 
 // zero makes the series of every provider.

@@ -66,6 +66,7 @@ func TestMetrics(t *testing.T) {
 		`cloakroom_revocations_oldest_seconds 0`,
 		`cloakroom_sessions_in_memory 1`,
 		`cloakroom_store_ready 1`,
+		`cloakroom_store_sound 1`,
 		`cloakroom_keys_file_valid 1`,
 		`version="v1.2.3-test`,
 		`go_goroutines `,

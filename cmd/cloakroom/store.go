@@ -22,6 +22,9 @@ type storeCmd struct {
 // stopFirst is what to do when the file is open elsewhere.
 const stopFirst = "stop Cloakroom first; while it runs there are: cloakroom store check, cloakroom store backup FILE"
 
+// remedy is what to do about a damaged store.
+const remedy = "nothing repairs it. Keep a copy if you want to know why; disk and memory are worth a look. cloakroom store restore FILE puts a backup in its place; without one, move it and its .mark aside: everybody signs in again"
+
 // hintStore adds to an error of bolt what to do about it here.
 func hintStore(err error) error {
 	var h hinted
@@ -30,7 +33,7 @@ func hintStore(err error) error {
 	case errors.Is(err, bolt.ErrLocked):
 		return hinted{err, stopFirst}
 	case errors.Is(err, bolt.ErrDamaged):
-		return hinted{err, "nothing repairs it. Keep a copy if you want to know why; disk and memory are worth a look. cloakroom store restore FILE puts a backup in its place; without one, move it and its .mark aside: everybody signs in again"}
+		return hinted{err, remedy}
 	case errors.Is(err, bolt.ErrEmpty):
 		return hinted{err, "the next start makes a new one, and everybody signs in again; cloakroom store restore FILE puts a backup in its place"}
 	case errors.Is(err, bolt.ErrRestored):

@@ -54,7 +54,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		return nil, err
 	}
 	a := &app{cfg: cfg, log: log, metrics: newMetrics(providerNames(cfg)), keyIDs: keys.IDs()}
-	if a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path, Log: log}); errors.Is(err, bolt.ErrDamaged) {
+	if a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path, Log: log, Damaged: a.storeDamaged}); errors.Is(err, bolt.ErrDamaged) {
 		return nil, hintStore(err)
 	} else if err != nil {
 		return nil, err
@@ -102,6 +102,14 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		spa = a.root.FS()
 	}
 	return a, a.face(keys, providers, spa)
+}
+
+// storeDamaged tells of damage that is met while the store serves. What lies
+// there is lost; the rest goes on, so that /readyz stays as it is.
+func (a *app) storeDamaged(err error) {
+	a.metrics.storeSound.Set(0)
+	a.log.Error("the store is damaged: sessions that lie there can't be used, and the next start will refuse the file",
+		"error", err, "hint", remedy)
 }
 
 // face makes what browsers meet: the endpoints, the files and the proxy.

@@ -20,8 +20,7 @@ var ErrExists = errors.New("exists already, and nothing is ever overwritten")
 // reads the file once as it is, into an unnamed temporary file beside it, and lets
 // go of it before it writes to w, so that a slow w delays nobody; it needs twice
 // the space of the store while it works. It ends early when ctx does. The store
-// goes on meanwhile, but a write for which bbolt has to map more of the file waits
-// until that has been read, and so does what comes after it.
+// goes on meanwhile.
 func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 	if err := s.enter(); err != nil {
 		return wrap("backup", err)

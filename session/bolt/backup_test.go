@@ -142,7 +142,7 @@ func (w slowWriter) Write(b []byte) (int, error) {
 }
 
 // Whoever takes the backup may be as slow as they like: nobody waits for them,
-// not even when the file has to grow, which bbolt does only between readers.
+// not even when the file has to grow.
 func TestBackupSlowReader(t *testing.T) {
 	s := openStore(t)
 	f := fixture{t, s}
@@ -221,8 +221,7 @@ func (s *steps) Err() error {
 }
 
 // At each step of a backup, its copy of the file as it is included, the store
-// reads and writes: of the 4 MiB that are mapped for its 3, so that nothing has to
-// be mapped anew.
+// reads and writes.
 func TestBackupDelaysNobody(t *testing.T) {
 	s := openStore(t)
 	f := fixture{t, s}

@@ -3,9 +3,11 @@ package bolt
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -59,10 +61,16 @@ type Options struct {
 	// nil drops it. Sessions do not depend on the mark.
 	Log *slog.Logger
 
+	// Damaged is told, once, of the first damage that is met while the store is
+	// open; nil drops it. Calls that need what is damaged get ErrDamaged, the others
+	// go on. It must not call the store.
+	Damaged func(error)
+
 	// Now is the clock that spaces out the writes of Ping; nil is time.Now.
 	Now func() time.Time
 
-	step func(name string) error // called before a step of Open; an error ends it there
+	trust bool                    // the mark, if it says that the file is whole
+	step  func(name string) error // called before a step of Open; an error ends it there
 }
 
 // Store is a [session.Store] in one file. It is safe for concurrent use.
@@ -85,6 +93,11 @@ type Store struct {
 
 	health health
 
+	partly bool        // the leaves were not looked at when the file was last inspected
+	patrol patrol      // looks at them later
+	harmed atomic.Bool // some damage was met
+	alarm  func(error) // is told of it
+
 	marker   *marker
 	restored *Restoration // by Open; nil if there was nothing to remove
 	usage    usage        // of the pages, when the file was last inspected
@@ -102,6 +115,9 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("bolt: open %q: %w", o.Path, err)
 	}
 	go s.write()
+	if s.partly {
+		s.patrol.begin(s)
+	}
 	return s, nil
 }
 
@@ -118,6 +134,7 @@ func (s *Store) close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.patrol.end()
 	s.calls.Wait()
 	close(s.queue)
 
@@ -125,11 +142,31 @@ func (s *Store) close() error {
 	case <-s.stopped:
 	case <-s.dead:
 	}
-	s.marker.close()
+	s.marker.close(s.whole())
 	if s.isDead() {
 		return wrap("close", s.cause) // bbolt would wait for its own lost locks
 	}
 	return s.db.Close()
+}
+
+// whole returns what the file looks like if nothing speaks against it being
+// sound, or else nil.
+func (s *Store) whole() fs.FileInfo {
+	if s.isDead() || s.harmed.Load() || s.health.get() != nil || s.file.Sync() != nil {
+		return nil
+	}
+	info, err := s.file.Stat()
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+// harm notes that err, some damage, was met.
+func (s *Store) harm(err error) {
+	if s.harmed.CompareAndSwap(false, true) {
+		s.alarm(err)
+	}
 }
 
 // enter admits a call, which must then leave, or refuses it.
@@ -162,5 +199,7 @@ func (s *Store) damaged(p any) error {
 	if len(text) > limit {
 		text = text[:limit] + "..."
 	}
-	return fmt.Errorf("%q: %w (%s)", s.path, ErrDamaged, text)
+	err := fmt.Errorf("%q: %w (%s)", s.path, ErrDamaged, text)
+	s.harm(err)
+	return err
 }

@@ -1,13 +1,11 @@
 package bolt
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
-	"slices"
 )
 
 // The parts of bbolt's file format that are looked at. Numbers are in the
@@ -39,7 +37,9 @@ var native = binary.NativeEndian
 // recurse for ever.
 type checker struct {
 	file     io.ReaderAt
+	window   window // of file
 	pageSize int
+	txid     uint64 // of the meta page
 	high     uint64 // pages from this one on are not in use
 	claimed  []bool // pages that something refers to, or that are free
 	free     uint64 // how many of them are free
@@ -49,19 +49,14 @@ type checker struct {
 // free.
 type usage struct{ pages, free uint64 }
 
-// subtree is a page to be looked at, and the first eight bytes of the keys
-// between which all of its own must lie.
-type subtree struct {
-	page     uint64
-	min, max uint64
-}
-
 // check returns ErrDamaged, with the reason, if the file of the given size is
 // not a sound database. Every page in use must be what the others take it for,
 // and be referred to once; then no walk through the file goes astray, and no
-// write hits a page that is in use.
-func check(file io.ReaderAt, size int64, pageSize int) (usage, error) {
-	c := &checker{file: file, pageSize: pageSize}
+// write hits a page that is in use. If whole says so of the transaction that the
+// file is at, it does not read the leaves, which are all but a hundredth of the
+// file, and reports partly.
+func check(file io.ReaderAt, size int64, pageSize int, whole func(txid uint64) bool) (u usage, partly bool, err error) {
+	c := &checker{file: file, pageSize: pageSize, window: window{file: file}}
 	root, freelist, err := c.readMeta()
 	switch {
 	case err != nil:
@@ -69,26 +64,35 @@ func check(file io.ReaderAt, size int64, pageSize int) (usage, error) {
 		err = fmt.Errorf("cut off: %d bytes, %d pages", size, c.high)
 	default:
 		c.claimed = make([]bool, c.high)
-		err = c.checkPages(root, freelist)
+		partly = whole(c.txid)
+		err = c.checkPages(root, freelist, !partly)
 	}
 	if err != nil {
-		return usage{}, fmt.Errorf("%w (%w)", ErrDamaged, err)
+		return usage{}, partly, fmt.Errorf("%w (%w)", ErrDamaged, err)
 	}
-	return usage{c.high, c.free}, nil
+	return usage{c.high, c.free}, partly, nil
 }
 
-func (c *checker) checkPages(root, freelist uint64) error {
+func (c *checker) checkPages(root, freelist uint64, leaves bool) error {
 	if freelist != noFreelist {
 		if err := c.checkFreelist(freelist); err != nil {
 			return err
 		}
 	}
-	trees, err := c.checkTree(root, true)
+	trees, err := c.checkTrees([]subtree{{page: root, max: ^uint64(0)}}, true, deepest)
 	if err != nil {
 		return err
 	}
-	for _, tree := range trees {
-		if _, err := c.checkTree(tree, false); err != nil {
+	if leaves {
+		_, err = c.checkTrees(trees, false, deepest)
+		return err
+	}
+	for _, t := range trees {
+		branches, err := c.height(t.page)
+		if err == nil {
+			_, err = c.checkTrees([]subtree{t}, false, branches)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -98,7 +102,6 @@ func (c *checker) checkPages(root, freelist uint64) error {
 // readMeta finds the newer sound one of the two meta pages.
 func (c *checker) readMeta() (root, freelist uint64, err error) {
 	const size = 64 // magic, version, page size, flags, root, sequence, freelist, high, txid, checksum
-	var newest uint64
 	for id := range int64(2) {
 		b := make([]byte, pageHeader+size)
 		if _, err := c.file.ReadAt(b, id*int64(c.pageSize)); err != nil {
@@ -113,8 +116,8 @@ func (c *checker) readMeta() (root, freelist uint64, err error) {
 		if native.Uint32(m[8:]) != uint32(c.pageSize) || native.Uint16(b[8:]) != metaPage {
 			continue
 		}
-		if txid := native.Uint64(m[48:]); c.high == 0 || txid > newest {
-			newest = txid
+		if txid := native.Uint64(m[48:]); c.high == 0 || txid > c.txid {
+			c.txid = txid
 			root, freelist, c.high = native.Uint64(m[16:]), native.Uint64(m[32:]), native.Uint64(m[40:])
 		}
 	}
@@ -138,38 +141,23 @@ func (c *checker) claim(id, count uint64) error {
 	return nil
 }
 
-// header reads and claims page id with its overflow.
-func (c *checker) header(id uint64) (flags, count uint16, size uint64, err error) {
-	if id < 2 || id >= c.high {
-		return 0, 0, 0, fmt.Errorf("page %d is out of range", id)
-	}
-	var b [pageHeader]byte
-	if _, err := c.file.ReadAt(b[:], int64(id)*int64(c.pageSize)); err != nil {
-		return 0, 0, 0, err
-	}
-	if found := native.Uint64(b[:]); found != id {
-		return 0, 0, 0, fmt.Errorf("page %d calls itself %d", id, found)
-	}
-	pages := uint64(native.Uint32(b[12:])) + 1
-	if err := c.claim(id, pages); err != nil {
-		return 0, 0, 0, err
-	}
-	return native.Uint16(b[8:]), native.Uint16(b[10:]), pages * uint64(c.pageSize), nil
-}
-
 // checkFreelist claims all free pages: one that is also in use would be
 // overwritten.
 func (c *checker) checkFreelist(id uint64) error {
-	flags, n, size, err := c.header(id)
+	h, err := c.header(id)
+	if err == nil {
+		err = c.claim(id, h.pages)
+	}
 	if err != nil {
 		return err
 	}
-	if flags != freelistPage {
+	if h.flags != freelistPage {
 		return fmt.Errorf("page %d is not a free list", id)
 	}
-	body := io.NewSectionReader(c.file, int64(id)*int64(c.pageSize)+pageHeader, int64(size)-pageHeader)
-	count := uint64(n)
-	if n == 0xFFFF { // then the first entry is the number of the others
+	size := int64(h.pages) * int64(c.pageSize)
+	body := io.NewSectionReader(c.file, int64(id)*int64(c.pageSize)+pageHeader, size-pageHeader)
+	count := uint64(h.count)
+	if h.count == 0xFFFF { // then the first entry is the number of the others
 		var b [8]byte
 		if _, err := io.ReadFull(body, b[:]); err != nil {
 			return err
@@ -190,49 +178,4 @@ func (c *checker) checkFreelist(id uint64) error {
 		}
 	}
 	return nil
-}
-
-// checkTree checks the tree under page root, level by level and each in the
-// order of the file. In the root tree every value is a bucket, elsewhere none
-// is; it returns the root pages of those buckets.
-func (c *checker) checkTree(root uint64, ofBuckets bool) (trees []uint64, err error) {
-	level := []subtree{{page: root, max: ^uint64(0)}}
-	for len(level) > 0 {
-		slices.SortFunc(level, func(a, b subtree) int { return cmp.Compare(a.page, b.page) })
-		var next []subtree
-		for _, t := range level {
-			p, err := c.readPage(t.page)
-			if err != nil {
-				return nil, err
-			}
-			below, err := p.check(t, ofBuckets)
-			if err != nil {
-				return nil, fmt.Errorf("page %d: %w", t.page, err)
-			}
-			if p.flags == branchPage {
-				next = append(next, below...)
-				continue
-			}
-			for _, b := range below {
-				trees = append(trees, b.page)
-			}
-		}
-		level = next
-	}
-	return trees, nil
-}
-
-func (c *checker) readPage(id uint64) (page, error) {
-	flags, count, size, err := c.header(id)
-	if err != nil {
-		return page{}, err
-	}
-	if size > maxPage {
-		return page{}, fmt.Errorf("page %d has %d bytes", id, size)
-	}
-	b := make([]byte, size)
-	if _, err := c.file.ReadAt(b, int64(id)*int64(c.pageSize)); err != nil {
-		return page{}, err
-	}
-	return page{flags: flags, count: int(count), b: b}, nil
 }

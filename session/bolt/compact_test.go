@@ -125,10 +125,10 @@ func TestCompactCrash(t *testing.T) {
 			for i := 1; i < 10; i++ {
 				f.wantRecord(i, record(i))
 			}
-			f.wantError("Close", f.Close(), nil)
 			if strings.Count(readMark(t, path), ":") != 1 {
 				t.Errorf("mark = %q, want one that fits one file only", readMark(t, path))
 			}
+			f.wantError("Close", f.Close(), nil)
 			if before == "mark" {
 				copyFile(t, path+".old", path)
 				wantRestored(t, openPath(t, path), bolt.OtherStore, 9)

@@ -41,17 +41,24 @@
 // bbolt checks little and trusts what it reads: it panics, or faults, or
 // recurses until the stack runs out. So Open first walks the page tree, which
 // reads every page in use once, and refuses a file that is not sound with
-// [ErrDamaged]. What breaks later, under a running process, is caught where it
+// [ErrDamaged]. After a clean stop the mark says that the file is whole, with its
+// transaction, size and time of modification; as long as all of them are the same,
+// Open reads the meta pages, the free list and the branches only, a hundredth of the
+// file, and a patrol looks at the leaves while the store is used. What that finds
+// goes to Options.Damaged, and no later stop says that the file is whole.
+//
+// What breaks later, under a running process, is caught where it
 // is met: the call gets ErrDamaged, calls that touch other pages go on. If the
 // damage leaves bbolt's locks behind locked (a file that is overwritten or cut
 // short under a running process), all calls fail from then on, but none hangs;
 // restart the process then. Nothing is ever repaired or deleted: restore a
 // backup, or move the file aside, and users sign in again.
 //
-// Three things are beyond this. A file whose newer meta page is damaged is at the
+// Four things are beyond this. A file whose newer meta page is damaged is at the
 // commit before, which the mark shows unless it is some seconds behind. A page
 // that holds what it held earlier looks sound. And a page that turns, while the
-// process runs, into one that refers to itself can end the process.
+// process runs, into one that refers to itself can end the process. So can a leaf
+// that did so between a clean stop and the patrol.
 //
 // # Restored files
 //
@@ -91,5 +98,5 @@
 // ([ErrLocked]). A network file system keeps neither that lock nor the order of
 // writes; use a local disk. The file is created with mode 0600 in a directory
 // with mode 0700; the modes of what exists already are left alone. Opening
-// reads the whole tree, so count on a second or so per gigabyte on a fast disk.
+// after a crash reads the whole tree, as fast as the disk is.
 package bolt

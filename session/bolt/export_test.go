@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"go.etcd.io/bbolt"
 )
@@ -66,3 +67,18 @@ func Due(at int64, what byte, key [32]byte) []byte { return due{at, kind(what), 
 
 // SweepSize is how much of a sweep goes into one transaction.
 const SweepSize = sweepSize
+
+// CheckPages is what Open does before it trusts a file.
+func CheckPages(file io.ReaderAt, size int64, pageSize int) error {
+	_, _, err := check(file, size, pageSize, func(uint64) bool { return false })
+	return err
+}
+
+// LookAround is what the patrol does.
+func (s *Store) LookAround(ctx context.Context) error { return s.lookAround(ctx) }
+
+// Patrolled waits for the end of the patrol that Open began.
+func (s *Store) Patrolled() { s.patrol.done.Wait() }
+
+// Ail makes the last commit one that failed.
+func (s *Store) Ail(err error) { s.health.set(err) }

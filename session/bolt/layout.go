@@ -72,6 +72,8 @@ func (s *Store) settle(o Options) (at point, marked uint64, err error) {
 	if err != nil && !errors.Is(err, errNoMark) {
 		return at, 0, err
 	}
+	_, notes, _ := readNoted(o.Path)
+	noted := len(notes) > 0
 	at = l.point
 	reason, restored := m.judge(at)
 	fits := len(m) == 1 // of two only one is left
@@ -90,10 +92,26 @@ func (s *Store) settle(o Options) (at point, marked uint64, err error) {
 			return at, 0, err
 		}
 	}
-	if fits {
-		return at, m[0].txid, nil
+	switch {
+	case !fits:
+		return at, at.txid, s.mark(o, at)
+	case noted:
+		return s.unnote(o, at)
 	}
-	return at, at.txid, s.mark(o, at)
+	return at, m[0].txid, nil
+}
+
+// unnote writes the mark without the note that the file is whole, for it is about
+// to change. If that is not possible (the disk is full), the marker tries again: the
+// note speaks of one transaction, which the next leaves as it is.
+func (s *Store) unnote(o Options, at point) (point, uint64, error) {
+	if err := o.step("mark"); err != nil {
+		return at, 0, err
+	}
+	if err := writeMark(o.Path, mark{at}, o.OpenFile); err != nil {
+		return at, 0, nil
+	}
+	return at, at.txid, nil
 }
 
 // create makes a new store of a file with nothing in it. A mark that names a

@@ -116,9 +116,15 @@ func (m mark) judge(p point) (reason Reason, restored bool) {
 	return reason, true
 }
 
-// readMark returns the mark of the store at path; errNoMark if it is missing or
-// makes no sense. Any other error says that nobody can tell.
+// readMark returns the mark of the store at path, without notes; errNoMark if it
+// is missing or makes no sense. Any other error says that nobody can tell.
 func readMark(path string) (mark, error) {
+	m, _, err := readNoted(path)
+	return m, err
+}
+
+// readPoints returns whatever there is in the mark of the store at path.
+func readPoints(path string) (mark, error) {
 	f, err := os.Open(path + markSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoMark

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type marker struct {
 	done    sync.WaitGroup
 
 	written uint64 // the transaction in the mark; belongs to the goroutine
+	note    mark   // goes into the last mark
 	failing bool   // whether the log says so already; the goroutine's too
 }
 
@@ -72,10 +74,15 @@ func (m *marker) run() {
 	}
 }
 
-// close ends the goroutine and writes the last mark.
-func (m *marker) close() {
+// close ends the goroutine and writes the last mark. If whole is what the file
+// looks like, the mark says so.
+func (m *marker) close(whole fs.FileInfo) {
 	close(m.stop)
 	m.done.Wait()
+	if whole != nil {
+		p := point{m.id, m.reached.Load()}
+		m.note, m.written = mark{p.note(whole)}, 0
+	}
 	m.write()
 }
 
@@ -87,7 +94,7 @@ func (m *marker) write() bool {
 	if txid == m.written {
 		return true
 	}
-	err := writeMark(m.path, mark{{m.id, txid}}, m.open)
+	err := writeMark(m.path, append(mark{{m.id, txid}}, m.note...), m.open)
 	switch {
 	case err != nil && !m.failing:
 		m.log.Error("the mark of the store can't be written: until it can, a restored file may go unnoticed", "error", err)

@@ -17,13 +17,14 @@ import (
 
 // growBy is how much the file grows at a time: bbolt's own 16 MiB is too much
 // for a small volume.
-const growBy = 1 << 20
+const growBy = 512 << 10
 
 func open(o Options) (*Store, error) {
 	if o.Path == "" {
 		return nil, errors.New("no path given")
 	}
 	o.setDefaults()
+	o.trust = true
 	s := newStore(o)
 	isNew, err := prepare(o.Path)
 	if err != nil {
@@ -64,6 +65,9 @@ func (o *Options) setDefaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Damaged == nil {
+		o.Damaged = func(error) {}
+	}
 	if o.step == nil {
 		o.step = func(string) error { return nil }
 	}
@@ -71,7 +75,7 @@ func (o *Options) setDefaults() {
 
 func newStore(o Options) *Store {
 	return &Store{
-		path: o.Path, now: o.Now,
+		path: o.Path, now: o.Now, alarm: o.Damaged,
 		queue:   make(chan *change),
 		stopped: make(chan struct{}),
 		dead:    make(chan struct{}),
@@ -156,7 +160,8 @@ func (s *Store) inspect(o Options, fn func() error) error {
 		}
 		info, err := s.file.Stat()
 		if err == nil {
-			s.usage, err = check(s.file, info.Size(), s.db.Info().PageSize)
+			s.usage, s.partly, err = check(s.file, info.Size(), s.db.Info().PageSize,
+				func(txid uint64) bool { return o.trust && isWhole(o.Path, txid, info) })
 		}
 		if err == nil {
 			err = fn()
@@ -167,7 +172,7 @@ func (s *Store) inspect(o Options, fn func() error) error {
 
 // attach lets bbolt lock and map the file.
 func (s *Store) attach(o Options, readOnly bool) error {
-	db, err := bbolt.Open(o.Path, 0o600, &bbolt.Options{
+	db, err := o.openMapped(bbolt.Options{
 		Timeout:      o.LockTimeout,
 		ReadOnly:     readOnly,
 		FreelistType: bbolt.FreelistMapType,

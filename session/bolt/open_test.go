@@ -171,3 +171,49 @@ func TestMalformedValues(t *testing.T) {
 		return nil
 	})
 }
+
+// What Open is given instead of a store.
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, b []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	sqlite := append([]byte("SQLite format 3\x00"), make([]byte, 100_000)...)
+	tests := []struct {
+		name string
+		path string
+		want error // nil: any
+	}{
+		{"no path", "", nil},
+		{"a directory", dir, nil},
+		{"a device", os.DevNull, nil},
+		{"below a file", filepath.Join(write("file", []byte("x")), "sessions.db"), nil},
+		{"one byte", write("one", []byte{1}), bolt.ErrDamaged},
+		{"zeros", write("zeros", make([]byte, 64<<10)), bolt.ErrDamaged},
+		{"another database", write("other", sqlite), bolt.ErrDamaged},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := bolt.Open(bolt.Options{Path: tt.path})
+			if err == nil {
+				_ = s.Close()
+				t.Fatal("Open: no error")
+			}
+			if tt.want != nil && !errors.Is(err, tt.want) {
+				t.Errorf("Open: %v, want %v", err, tt.want)
+			}
+			if !bytes.Contains([]byte(err.Error()), []byte(tt.path)) {
+				t.Errorf("Open: %v, want an error that names %s", err, tt.path)
+			}
+		})
+	}
+	t.Run("an empty file", func(t *testing.T) {
+		f := fixture{t, openPath(t, write("empty", nil))}
+		f.create(1, filing())
+		f.wantRecord(1, record(1))
+	})
+}

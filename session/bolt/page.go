@@ -9,9 +9,8 @@ import (
 
 // page is a branch or leaf page with everything that overflows from it.
 type page struct {
-	flags uint16
-	count int
-	b     []byte
+	header
+	b []byte
 }
 
 // check checks the elements of p and returns what they refer to: the pages
@@ -20,11 +19,11 @@ func (p page) check(t subtree, ofBuckets bool) (below []subtree, err error) {
 	if p.flags != branchPage && p.flags != leafPage {
 		return nil, fmt.Errorf("unexpected type %#x", p.flags)
 	}
-	if pageHeader+elementSize*p.count > len(p.b) || p.flags == branchPage && p.count == 0 {
+	if pageHeader+elementSize*int(p.count) > len(p.b) || p.flags == branchPage && p.count == 0 {
 		return nil, fmt.Errorf("%d elements", p.count)
 	}
 	var last []byte
-	for i := range p.count {
+	for i := range int(p.count) {
 		key, value, flags, err := p.element(i)
 		if err != nil {
 			return nil, fmt.Errorf("element %d: %w", i, err)
@@ -47,7 +46,7 @@ func (p page) check(t subtree, ofBuckets bool) (below []subtree, err error) {
 				return nil, fmt.Errorf("element %d: %w", i, err)
 			}
 			if root != 0 {
-				below = append(below, subtree{page: root})
+				below = append(below, subtree{page: root, max: ^uint64(0)})
 			}
 		}
 	}
@@ -67,7 +66,7 @@ func (p page) element(i int) (key, value []byte, flags uint32, err error) {
 		pos, keySize, valueSize = uint64(native.Uint32(e[4:])), uint64(native.Uint32(e[8:])), uint64(native.Uint32(e[12:]))
 	}
 	start, end := at+pos, at+pos+keySize+valueSize
-	if keySize == 0 || start < uint64(pageHeader+elementSize*p.count) || end > uint64(len(p.b)) {
+	if keySize == 0 || start < pageHeader+elementSize*uint64(p.count) || end > uint64(len(p.b)) {
 		return nil, nil, 0, errors.New("out of range")
 	}
 	return p.b[start : start+keySize], p.b[start+keySize : end], flags, nil
@@ -86,7 +85,7 @@ func bucketRoot(b []byte) (uint64, error) {
 	if len(b) < pageHeader || native.Uint64(b) != 0 || native.Uint32(b[12:]) != 0 {
 		return 0, errors.New("not an inline bucket")
 	}
-	p := page{flags: native.Uint16(b[8:]), count: int(native.Uint16(b[10:])), b: b}
+	p := page{header{native.Uint16(b[8:]), native.Uint16(b[10:]), 0}, b}
 	if p.flags != leafPage {
 		return 0, fmt.Errorf("inline bucket of type %#x", p.flags)
 	}
