@@ -125,3 +125,39 @@ func TestSweepLeavesTurns(t *testing.T) {
 		long.left.Store(0)
 	})
 }
+
+// slowDisk takes long for each commit, however little is in it.
+type slowDisk struct {
+	session.Store
+	commits atomic.Int64
+}
+
+func (s *slowDisk) UpdateHeads(ctx context.Context, heads []session.HeadUpdate) error {
+	s.commits.Add(1)
+	time.Sleep(100 * time.Millisecond)
+	return s.Store.UpdateHeads(ctx, heads)
+}
+
+// Where small batches fall behind they are not insisted on: else activity would be
+// all that such a store is ever told of (E9).
+func TestSlowDiskKeepsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &slowDisk{}
+		r := newRoom(t, func(r *room) {
+			r.wrap = func(s session.Store) session.Store { disk.Store = s; return disk }
+		})
+		var tickets []session.Ticket
+		for range 1000 {
+			tickets = append(tickets, r.signIn("alice", nil))
+		}
+		time.Sleep(2 * time.Minute)
+		for _, ticket := range tickets {
+			r.resume(ticket).Touch()
+		}
+		before := disk.commits.Load()
+		time.Sleep(10 * time.Second)
+		if n := disk.commits.Load() - before; n < 2 || n > 13 {
+			t.Errorf("%d commits for a thousand sessions, want ten small ones in the first second and two or three large ones", n)
+		}
+	})
+}

@@ -109,8 +109,12 @@ func (m *Manager) pause(d time.Duration) bool {
 // flush writes the activity of all sessions whose last write is long enough
 // ago, or of all. It reports whether the store took it.
 func (m *Manager) flush(ctx context.Context, now time.Time, all bool) bool {
-	for {
-		batch := m.unwritten(now, all, m.flushing.batch())
+	for began := m.now(); ; {
+		most := m.flushing.batch()
+		if m.now().Sub(began) >= upkeepEvery {
+			most = mostBatch // each commit costs the disk so much that small ones fall behind
+		}
+		batch := m.unwritten(now, all, most)
 		if len(batch) == 0 {
 			return true
 		}
