@@ -233,6 +233,11 @@ func (c *call) finish() {
 		_ = control.SetReadDeadline(time.Unix(1, 0))
 		c.body.settle()
 		_ = control.SetReadDeadline(time.Now().Add(lastRead))
+		if c.r.ProtoMajor == 1 && !c.body.unfinished() {
+			// To net/http the read that was cut means that the browser left: whatever
+			// came next on the connection would be cancelled from its beginning.
+			c.w.Header()["Connection"] = closing
+		}
 	}
 	c.cancel(nil)
 }

@@ -78,3 +78,57 @@ func TestEarlyAnswerToStalledBody(t *testing.T) {
 		})
 	}
 }
+
+// telling is a ResponseWriter that says when the header is written.
+type telling struct {
+	http.ResponseWriter
+	written chan<- int
+}
+
+func (w telling) WriteHeader(status int) {
+	w.written <- status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w telling) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// An upload that is cut off because upstream hung up cuts off nothing else: what
+// comes after it on the connection is answered, or the browser knows that it must
+// take another (G19).
+func TestRequestAfterBrokenUpload(t *testing.T) {
+	s := newStand(t, proxy.Config{Path: "/api", Upstream: serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			_, _ = io.CopyN(io.Discard, r.Body, 4)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = conn.Close()
+		}
+	})})
+	written := make(chan int, 2)
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(telling{w, written}, r) })
+	conn := dial(t, s)
+	in := bufio.NewReader(conn)
+	_, _ = io.WriteString(conn, "POST /api HTTP/1.1\r\nHost: app\r\nCookie: __Host-session=alice\r\nContent-Length: 8\r\n\r\nhalf")
+	<-written
+	_, _ = io.WriteString(conn, "rest")
+	res, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusBadGateway {
+		t.Errorf("the upload got status %d, want 502", res.StatusCode)
+	}
+	if res.Close {
+		return
+	}
+	_, _ = io.WriteString(conn, "GET /api HTTP/1.1\r\nHost: app\r\nCookie: __Host-session=alice\r\n\r\n")
+	if res, err = http.ReadResponse(in, nil); err != nil {
+		t.Fatalf("the next request on the kept connection got no answer: %v", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("the next request got status %d, want 200", res.StatusCode)
+	}
+}

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +40,30 @@ func TestLogoutEndsOutlivingDownload(t *testing.T) {
 				}
 				want(t, "open after the logout", open(download), tt.goes)
 			})
+		})
+	}
+}
+
+// A download whose session left memory, and can't be found while the store is in
+// trouble, does not go on as if nobody could end it (E12, K4).
+func TestDownloadOfSessionThatCannotBeFound(t *testing.T) {
+	for _, finite := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r := fewInMemory(t)
+			ticket := r.signIn("alice", nil)
+			held := r.resume(ticket)
+			r.fill(60)
+			time.Sleep(3 * time.Second)
+			want(t, "in memory", r.Open(ticket), false)
+			r.store.set("Load", errors.New("disk trouble"))
+			over, release := held.Download(finite)
+			defer release()
+			r.store.set("Load", nil)
+			if _, err := r.End(t.Context(), ticket, session.ReasonLogout); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+			want(t, "the download is open after the logout", open(over), false)
 		})
 	}
 }

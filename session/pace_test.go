@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,4 +88,76 @@ func TestBatchesFitTheStore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// longSweep is a store that has a great deal to remove.
+type longSweep struct {
+	session.Store
+	left atomic.Int64
+}
+
+func (s *longSweep) Sweep(_ context.Context, _ time.Time, limit int) (int, error) {
+	n := min(int64(limit), s.left.Load())
+	s.left.Add(-n)
+	time.Sleep(time.Duration(n) * time.Millisecond)
+	return int(n), nil
+}
+
+// A store that has a great deal to remove, and takes long for it, takes activity as
+// soon as it is due all the same (E9).
+func TestSweepLeavesTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long := &longSweep{}
+		r := newRoom(t, func(r *room) {
+			r.wrap = func(s session.Store) session.Store { long.Store = s; return long }
+		})
+		ticket := r.signIn("alice", nil)
+		time.Sleep(2 * time.Minute)
+		long.left.Store(100_000)
+		time.Sleep(15 * time.Second)
+		r.resume(ticket).Touch()
+		written := r.store.count("UpdateHeads")
+		time.Sleep(3 * time.Second)
+		want(t, "commits of activity", r.store.count("UpdateHeads")-written, 1)
+		left := long.left.Load()
+		time.Sleep(10 * time.Second)
+		want(t, "removed in ten seconds, of ten thousand that take so long", left-long.left.Load() > 4000, true)
+		long.left.Store(0)
+	})
+}
+
+// slowDisk takes long for each commit, however little is in it.
+type slowDisk struct {
+	session.Store
+	commits atomic.Int64
+}
+
+func (s *slowDisk) UpdateHeads(ctx context.Context, heads []session.HeadUpdate) error {
+	s.commits.Add(1)
+	time.Sleep(100 * time.Millisecond)
+	return s.Store.UpdateHeads(ctx, heads)
+}
+
+// Where small batches fall behind they are not insisted on: else activity would be
+// all that such a store is ever told of (E9).
+func TestSlowDiskKeepsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &slowDisk{}
+		r := newRoom(t, func(r *room) {
+			r.wrap = func(s session.Store) session.Store { disk.Store = s; return disk }
+		})
+		var tickets []session.Ticket
+		for range 1000 {
+			tickets = append(tickets, r.signIn("alice", nil))
+		}
+		time.Sleep(2 * time.Minute)
+		for _, ticket := range tickets {
+			r.resume(ticket).Touch()
+		}
+		before := disk.commits.Load()
+		time.Sleep(10 * time.Second)
+		if n := disk.commits.Load() - before; n < 2 || n > 13 {
+			t.Errorf("%d commits for a thousand sessions, want ten small ones in the first second and two or three large ones", n)
+		}
+	})
 }

@@ -17,14 +17,12 @@ import (
 // release must be called when the download is done.
 func (s *Session) Download(finite bool) (over <-chan struct{}, release func()) {
 	n, err := s.lock(context.Background())
-	switch {
-	case err == nil:
-		s = n
-	case errors.Is(err, ErrNotFound): // it left memory, and ended since
+	if err != nil {
+		// It left memory, and ended since, or nobody would hear of its end (E12).
 		s.shut()
-		fallthrough
-	default:
 		s.mu.Lock()
+	} else {
+		s = n
 	}
 	defer s.mu.Unlock()
 	over = s.stream.wait()

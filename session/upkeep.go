@@ -42,8 +42,7 @@ func (m *Manager) Run(ctx context.Context) {
 		m.deletePending(ctx)
 		m.revokeDue(ctx, now)
 		flushed := m.flush(ctx, now, false)
-		if flushed && now.Sub(swept) >= sweepEvery {
-			m.sweep(ctx, now)
+		if flushed && now.Sub(swept) >= sweepEvery && !m.sweep(ctx, now) {
 			swept = now
 		}
 		if now.Sub(counted) >= countEvery {
@@ -110,8 +109,12 @@ func (m *Manager) pause(d time.Duration) bool {
 // flush writes the activity of all sessions whose last write is long enough
 // ago, or of all. It reports whether the store took it.
 func (m *Manager) flush(ctx context.Context, now time.Time, all bool) bool {
-	for {
-		batch := m.unwritten(now, all, m.flushing.batch())
+	for began := m.now(); ; {
+		most := m.flushing.batch()
+		if m.now().Sub(began) >= upkeepEvery {
+			most = mostBatch // each commit costs the disk so much that small ones fall behind
+		}
+		batch := m.unwritten(now, all, most)
 		if len(batch) == 0 {
 			return true
 		}
@@ -198,20 +201,22 @@ func (m *Manager) writeHeads(ctx context.Context, batch []*Session) error {
 	return nil
 }
 
-// sweep removes what has expired from the store, batch by batch.
-func (m *Manager) sweep(ctx context.Context, now time.Time) {
-	for ctx.Err() == nil {
+// sweep removes what has expired from the store, batch by batch. It reports whether
+// there may be more to go on with at once: what is more urgent has its turn before.
+func (m *Manager) sweep(ctx context.Context, now time.Time) (more bool) {
+	for first := m.now(); ctx.Err() == nil && m.now().Sub(first) < upkeepEvery; {
 		batch, began := m.sweeping.batch(), m.now()
 		n, err := m.store.Sweep(ctx, now, batch)
 		if err != nil {
 			m.log.Error("expired sessions can't be removed; trying again", "error", err)
-			return
+			return false
 		}
 		m.sweeping.wrote(n, m.now().Sub(began))
 		if n < batch {
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // deletePending repeats the deletions that the store refused: one, and if that
