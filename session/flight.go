@@ -19,10 +19,11 @@ type flight struct {
 // hurry says that somebody waits for it.
 func (f *flight) hurry() { f.once.Do(func() { close(f.urgent) }) }
 
-// yield waits for d, but not while anybody waits for the renewal, or for the end.
-func (f *flight) yield(d time.Duration, closing <-chan struct{}) {
+// yield waits for d, but not while anybody waits for the renewal. It reports false
+// if the Manager began to close meanwhile: then the next start will see to it.
+func (f *flight) yield(d time.Duration, closing <-chan struct{}) bool {
 	if d <= 0 {
-		return
+		return true
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -30,5 +31,7 @@ func (f *flight) yield(d time.Duration, closing <-chan struct{}) {
 	case <-timer.C:
 	case <-f.urgent:
 	case <-closing:
+		return false
 	}
+	return true
 }

@@ -89,3 +89,19 @@ func TestRenewalYields(t *testing.T) {
 		})
 	}
 }
+
+// Nothing new is begun while a Manager closes: not even a renewal that was only
+// letting a call go first.
+func TestYieldingRenewalIsNotBegunAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t, func(r *room) { r.limits.RenewYield = 50 * time.Millisecond })
+		ticket := r.signIn("alice", nil)
+		time.Sleep(4*time.Minute + time.Second)
+		r.access(ticket)
+		r.restart()
+		want(t, "renewals", len(r.provider.sent()), 0)
+		r.access(ticket)
+		time.Sleep(time.Second)
+		want(t, "renewals after the start", len(r.provider.sent()), 1)
+	})
+}

@@ -25,12 +25,14 @@ type slowStore struct {
 }
 
 func (s *slowStore) Sweep(_ context.Context, _ time.Time, limit int) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mu.Lock() // not over the sleep: that would stop synctest's clock
 	s.sweeps = append(s.sweeps, limit)
 	n := min(limit, s.left)
 	s.left -= n
-	if s.fast -= n; s.fast < 0 {
+	s.fast -= n
+	slow := s.fast < 0
+	s.mu.Unlock()
+	if slow {
 		time.Sleep(time.Duration(n) * s.each)
 	}
 	return n, nil
@@ -38,8 +40,8 @@ func (s *slowStore) Sweep(_ context.Context, _ time.Time, limit int) (int, error
 
 func (s *slowStore) UpdateHeads(ctx context.Context, heads []session.HeadUpdate) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.updates = append(s.updates, len(heads))
+	s.mu.Unlock()
 	time.Sleep(time.Duration(len(heads)) * s.each)
 	return s.Store.UpdateHeads(ctx, heads)
 }

@@ -28,6 +28,8 @@ const (
 // brought.
 const lastWrite = 5 * time.Second
 
+var errShuttingDown = errors.New("shutting down")
+
 // renewal joins the renewal under way or begins one. It never waits. After a
 // failure in passing it refuses with *Unavailable until the pause is over.
 func (s *Session) renewal(ctx context.Context, now time.Time, useless bool) (*flight, error) {
@@ -54,7 +56,7 @@ func (s *Session) renewal(ctx context.Context, now time.Time, useless bool) (*fl
 	// The browser that caused the renewal may leave; the renewal must not (D6).
 	ctx = context.WithoutCancel(ctx)
 	if !s.m.spawn(func() { s.fly(ctx, f) }) {
-		return nil, &Unavailable{RetryAfter: firstPause, Err: errors.New("shutting down")}
+		return nil, &Unavailable{RetryAfter: firstPause, Err: errShuttingDown}
 	}
 	s.flight = f
 	return f, nil
@@ -62,8 +64,11 @@ func (s *Session) renewal(ctx context.Context, now time.Time, useless bool) (*fl
 
 // fly runs one renewal to its end and wakes all who wait for it.
 func (s *Session) fly(ctx context.Context, f *flight) {
-	f.yield(s.m.limits.RenewYield, s.m.closing)
-	f.err = s.renewSafely(ctx, f.useless)
+	if f.yield(s.m.limits.RenewYield, s.m.closing) {
+		f.err = s.renewSafely(ctx, f.useless)
+	} else {
+		f.err = &Unavailable{RetryAfter: firstPause, Err: errShuttingDown}
+	}
 	s.mu.Lock()
 	s.flight = nil
 	var passing *Unavailable
