@@ -68,7 +68,7 @@ func TestJudge(t *testing.T) {
 	began := time.Now()
 	var results []result
 	call := func(second float64, took time.Duration) {
-		results = append(results, result{due: began.Add(time.Duration(second * float64(time.Second))), took: took})
+		results = append(results, result{Due: began.Add(time.Duration(second * float64(time.Second))), Took: took})
 	}
 	call(0, 100) // of the round before
 	call(1, 1)

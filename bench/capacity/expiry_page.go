@@ -13,7 +13,14 @@ import (
 type round struct {
 	from, to time.Time
 	renewals []demo.Call // in the order of arrival
-	cpu      stand.CPU   // of the binary
+
+	peace, renewing time.Duration // CPU time of the binary in the first half, and in the second
+}
+
+// perRenewal is the CPU time of the binary for one renewal: what it used more
+// than in the peace before.
+func (r round) perRenewal() time.Duration {
+	return (r.renewing - r.peace) / time.Duration(len(r.renewals))
 }
 
 // spell is the calls of some time.
@@ -40,48 +47,63 @@ func (f figures) row(name string) []string {
 	return []string{name, stand.Number(f.calls.Median()), f.p50.String(), f.p99.String(), f.p999.String(), f.longest.String(), f.late.String()}
 }
 
+// rows are the calls of one kind.
+type rows struct {
+	peace, renewing, busiest figures
+	ratios                   stand.Samples // of the p99
+}
+
+func (f *rows) add(results []result, from, first, last time.Time) {
+	quiet, busy, worst := judge(results, from, first, last)
+	f.peace.add(quiet)
+	f.renewing.add(busy)
+	f.busiest.add(worst)
+	f.ratios = append(f.ratios, float64(busy.took.at(0.99))/float64(quiet.took.at(0.99)))
+}
+
 // expiryPage compares the calls in peace with those while tokens were renewed.
-func (b *bench) expiryPage(x crowd, rounds []round, results []result, signedIn time.Duration) (string, error) {
-	var peace, renewing, busiest figures
-	var ratios, lasted, cpu stand.Samples
+func (b *bench) expiryPage(x crowd, rounds []round, r results, signedIn time.Duration, nice int) (string, error) {
+	var proxied, control rows
+	var lasted, cpu stand.Samples
 	once, more := 0, 0
-	for _, r := range rounds {
-		if len(r.renewals) == 0 {
-			return "", fmt.Errorf("nothing was renewed between %v and %v", r.from, r.to)
+	for _, n := range rounds {
+		if len(n.renewals) == 0 {
+			return "", fmt.Errorf("nothing was renewed between %v and %v", n.from, n.to)
 		}
-		first, last := r.renewals[0].Time, r.renewals[len(r.renewals)-1].Time
-		quiet, busy, worst := judge(results, r.from, first, last)
-		peace.add(quiet)
-		renewing.add(busy)
-		busiest.add(worst)
-		ratios = append(ratios, float64(busy.took.at(0.99))/float64(quiet.took.at(0.99)))
+		first, last := n.renewals[0].Time, n.renewals[len(n.renewals)-1].Time
+		proxied.add(r.Proxied, n.from, first, last)
+		control.add(r.Control, n.from, first, last)
 		lasted = append(lasted, last.Sub(first).Seconds())
-		cpu = append(cpu, r.cpu.Total().Seconds())
-		one, several := onceEach(r.renewals)
+		cpu = append(cpu, micros(n.perRenewal())/1000)
+		one, several := onceEach(n.renewals)
 		once, more = once+one, more+several
 	}
 	table := stand.Table([][]string{
 		{"", "calls", "p50 ms", "p99 ms", "p99.9 ms", "longest ms", "p99 of the load's own delay, ms"},
-		peace.row("in peace, before"), renewing.row("while tokens are renewed"), busiest.row("the worst second of it"),
+		proxied.peace.row("in peace, before"), proxied.renewing.row("while tokens are renewed"), proxied.busiest.row("the worst second of it"),
+		control.peace.row("past the proxy: in peace"), control.renewing.row("past the proxy: while tokens are renewed"),
 	})
 	refused := 0
-	for _, r := range results {
-		if !r.ok {
+	for _, r := range r.Proxied {
+		if !r.OK {
 			refused++
 		}
 	}
-	seconds, at := perSecond(results)
+	seconds, at := perSecond(r.Proxied)
 	picture, err := b.plot("expiry", stand.Plot{
 		Title: "p99 of users' calls, with all tokens expiring again and again", X: "seconds", Y: "ms", Lines: true,
 		Series: []stand.Series{{Name: "p99", At: at, Values: seconds}},
 	})
 	return table + fmt.Sprintf(`
 %d sessions signed in within %s s; their tokens expire within one second, and so do those of each renewal: %d rounds. %d calls a second over
-%d connections, one session after the other; counted from when a call was due, so the load's own delay is in them; %d were not answered 200. From the first renewal to the last
-it took %s s; CPU of the binary in a round of %v: %s s. **p99 while they ran is %s × that of the peace before.** At the provider, of %d renewals that were due
-%d came exactly once, %d more often, %d not at all.
+%d connections, one session after the other; counted from when a call was due, so the load's own delay is in them; %d were not answered 200.
+Past the proxy, %d calls a second go to the upstream itself, from the same process: what they take longer while tokens are renewed is the machine's
+doing. Load, upstream and proxy run with niceness %d, the provider with 0.
 
-`, x.sessions, stand.Number(signedIn.Seconds()), x.rounds, x.rate, x.connections, refused, lasted, x.every, cpu, ratios,
+From the first renewal to the last it took %s s; each cost the binary %s ms of CPU. **p99 while they ran is %s × that of the peace before**
+(past the proxy %s ×). At the provider, of %d renewals that were due %d came exactly once, %d more often, %d not at all.
+
+`, x.sessions, stand.Number(signedIn.Seconds()), x.rounds, x.rate, x.connections, refused, x.controlRate, nice, lasted, cpu, proxied.ratios, control.ratios,
 		x.sessions*x.rounds, once, more, x.sessions*x.rounds-once-more) + picture, err
 }
 
@@ -89,15 +111,15 @@ it took %s s; CPU of the binary in a round of %v: %s s. **p99 while they ran is 
 // last, and picks the second with the worst p99 of those.
 func judge(results []result, from, first, last time.Time) (peace, renewing, worst spell) {
 	seconds := map[int]*spell{}
-	add := func(s *spell, r result) { s.took, s.late = append(s.took, r.took), append(s.late, r.late) }
+	add := func(s *spell, r result) { s.took, s.late = append(s.took, r.Took), append(s.late, r.Late) }
 	for _, r := range results {
 		switch {
-		case r.due.Before(from) || r.due.After(last):
-		case r.due.Before(first):
+		case r.Due.Before(from) || r.Due.After(last):
+		case r.Due.Before(first):
 			add(&peace, r)
 		default:
 			add(&renewing, r)
-			n := int(r.due.Sub(first) / time.Second)
+			n := int(r.Due.Sub(first) / time.Second)
 			if seconds[n] == nil {
 				seconds[n] = &spell{}
 			}
@@ -116,8 +138,8 @@ func judge(results []result, from, first, last time.Time) (peace, renewing, wors
 func perSecond(results []result) (p99s, at []float64) {
 	seconds := map[int]latencies{}
 	for _, r := range results {
-		n := int(r.due.Sub(results[0].due) / time.Second)
-		seconds[n] = append(seconds[n], r.took)
+		n := int(r.Due.Sub(results[0].Due) / time.Second)
+		seconds[n] = append(seconds[n], r.Took)
 	}
 	for n := range len(seconds) {
 		p99s = append(p99s, micros(seconds[n].at(0.99))/1000)

@@ -21,6 +21,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cloakroom/cloakroom/bench/stand"
 )
 
 // bench is one run.
@@ -28,6 +30,8 @@ type bench struct {
 	dir   string // for what is needed during the run
 	out   string // for the results
 	quick bool
+
+	binary string // a Cloakroom to measure; empty: built from this tree
 }
 
 // part is one section of the page.
@@ -49,29 +53,35 @@ func main() {
 	only := flag.String("only", "", "names of the sections to measure, with commas between; empty: all")
 	out := flag.String("out", "bench/results", "folder for the page and the plots")
 	hold := flag.Int("hold", 0, "hold so many sessions, print what that takes, and end: for the section memory")
-	load := flag.Bool("load", false, "with -hold: sessions that were loaded, not begun")
+	loaded := flag.Bool("load", false, "with -hold: sessions that were loaded, not begun")
+	binary := flag.String("binary", "", "a Cloakroom to measure, for the section expiry; empty: built from this tree")
+	role := flag.String("role", "", "internal: what this process is")
+	at := flag.String("at", "", "internal: folder or address of the role")
 	flag.Parse()
-	if *hold > 0 {
-		if err := holdSessions(*hold, *load); err != nil {
-			log.Fatal(err)
-		}
-		return
+	var err error
+	switch {
+	case *role == "load":
+		err = runJob(*at)
+	case *role == "upstream":
+		err = serveJSON(*at)
+	case *hold > 0:
+		err = holdSessions(*hold, *loaded)
+	default:
+		err = (&bench{out: *out, quick: *quick, binary: *binary}).run(*only)
 	}
-	if err := run(*quick, *only, *out); err != nil {
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(quick bool, only, out string) (err error) {
+func (b *bench) run(only string) (err error) {
 	if err := os.MkdirAll("bin", 0o755); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("bin", "capacity-")
-	if err != nil {
+	if b.dir, err = os.MkdirTemp("bin", "capacity-"); err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{dir: dir, out: out, quick: quick}
+	defer func() { _ = os.RemoveAll(b.dir) }()
 	wanted := strings.Split(only, ",")
 	for _, p := range parts {
 		if only != "" && !slices.Contains(wanted, p.name) {
@@ -108,6 +118,14 @@ func (b *bench) command(name string) string {
 		quick = " -quick"
 	}
 	return "taskset -c 1 go run ./bench/capacity" + quick + " -only " + name
+}
+
+// cloakroom returns the path of the one to measure.
+func (b *bench) cloakroom() (string, error) {
+	if b.binary != "" {
+		return b.binary, nil
+	}
+	return stand.Build(b.dir)
 }
 
 // folder makes a new one for what is needed during the run.

@@ -25,8 +25,9 @@ type Options struct {
 	Upstream string // host:port of the API behind /api/
 	Streams  string // host:port of what is behind /ws/, where WebSockets may pass; empty: Upstream
 
-	Core     string // as in Command
+	Core     string // this, MaxProcs and Nice as in Command
 	MaxProcs int
+	Nice     int
 	TLS      *Certificate // nil: http
 
 	// Provider is the provider to run, in this process. Its access tokens live an
@@ -119,7 +120,7 @@ LINES
 func (c *Cloakroom) Start() error {
 	p, err := Start(Command{
 		Path: c.options.Binary, Args: []string{"serve", "--config", c.config},
-		Core: c.options.Core, MaxProcs: c.options.MaxProcs, Address: c.Admin, Ready: c.ready,
+		Core: c.options.Core, MaxProcs: c.options.MaxProcs, Nice: c.options.Nice, Address: c.Admin, Ready: c.ready,
 	})
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type Command struct {
 
 	Core     string // the cores it may run on, as taskset writes them; empty: all
 	MaxProcs int    // GOMAXPROCS; 0 leaves it alone
+	Nice     int    // its priority, from -20 (first) to 19; as far as the machine allows
 	Address  string // where it will listen; empty: Start doesn't wait
 
 	// Ready is asked, when it listens, whether it is: nil means that it is.
@@ -50,6 +51,9 @@ func Start(c Command) (*Process, error) {
 	name, args := c.Path, c.Args
 	if c.Core != "" {
 		name, args = "taskset", append([]string{"-c", c.Core, c.Path}, c.Args...)
+	}
+	if c.Nice != 0 {
+		name, args = "nice", append([]string{"-n", strconv.Itoa(c.Nice), name}, args...)
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Stderr = c.Dir, os.Stderr
@@ -91,6 +95,18 @@ func (p *Process) wait(c Command) error {
 
 // PID returns the child's process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Nice returns the priority that the child really has.
+func (p *Process) Nice() (int, error) {
+	n, err := syscall.Getpriority(syscall.PRIO_PROCESS, p.PID())
+	return 20 - n, err // as the system call has it, from 40 (first) to 1
+}
+
+// Wait waits for the child to end by itself.
+func (p *Process) Wait() error {
+	<-p.ended
+	return p.err
+}
 
 // Stop terminates the child (SIGTERM) and waits for its end; one that doesn't heed it is
 // killed. Stopping twice does no harm.
