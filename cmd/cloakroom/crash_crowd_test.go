@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -45,6 +46,37 @@ func (x *soak) everybody(users []*soakUser) []time.Duration {
 	all.Wait()
 	slices.Sort(took)
 	return took
+}
+
+// sessionless makes so many requests at once that need neither session nor provider,
+// and returns how long the longest took: what this machine makes of a crowd just now.
+func (x *soak) sessionless(n int) time.Duration {
+	var longest atomic.Int64
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			r, err := http.NewRequestWithContext(x.t.Context(), http.MethodGet, x.origin+"/bff/session", nil)
+			if err != nil {
+				x.t.Error(err)
+				return
+			}
+			r.Header.Set("X-CSRF", "1")
+			begun := time.Now()
+			res, err := (&http.Client{Transport: x.shared}).Do(r)
+			if err != nil {
+				x.t.Error(err)
+				return
+			}
+			_ = res.Body.Close()
+			for took := int64(time.Since(begun)); ; {
+				if was := longest.Load(); was >= took || longest.CompareAndSwap(was, took) {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	return time.Duration(longest.Load())
 }
 
 // aged waits until the access tokens of now have expired.
@@ -120,14 +152,16 @@ func TestStampede(t *testing.T) {
 	x.aged()
 	x.provider.stand(pauses(delay))
 	one := slices.Repeat(x.users[:1], 200)
+	peace := x.sessionless(len(one))
 	took := x.everybody(one)
 	if n := x.renewed(); n != 1 {
 		t.Errorf("200 calls on one session made %d renewals, want 1", n)
 	}
 	p99 := took[len(took)*99/100]
-	t.Logf("200 calls waited %v to %v, 99%% at most %v; the provider took %v", took[0], took[len(took)-1], p99, delay)
-	if p99 > delay+time.Second {
-		t.Errorf("99%% of the calls waited up to %v for a provider that takes %v", p99, delay)
+	t.Logf("200 calls waited %v to %v, 99%% at most %v; the provider took %v; without it this machine takes up to %v",
+		took[0], took[len(took)-1], p99, delay, peace)
+	if p99 > delay+max(time.Second, 4*peace) {
+		t.Errorf("99%% of the calls waited up to %v for a provider that takes %v, on a machine that takes up to %v without", p99, delay, peace)
 	}
 	x.provider.heal()
 	x.everybody(x.users[1:])
