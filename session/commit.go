@@ -17,7 +17,7 @@ func (s *Session) commit(ctx context.Context, v *version, tokens Tokens) error {
 	rotated := tokens.Refresh != v.Tokens.Refresh
 	renewed.Rotated = rotated || renewed.Rotated
 	for pause := firstPause / 10; ; pause = min(2*pause, lastWrite) {
-		_, err := s.swap(ctx, v, renewed)
+		_, err := s.swap(ctx, v, renewed, false)
 		switch {
 		case err == nil && s.over.Load():
 			s.revokeObtained(tokens)

@@ -19,6 +19,16 @@ type flight struct {
 // hurry says that somebody waits for it.
 func (f *flight) hurry() { f.once.Do(func() { close(f.urgent) }) }
 
+// wanted reports whether somebody waits for it.
+func (f *flight) wanted() bool {
+	select {
+	case <-f.urgent:
+		return true
+	default:
+		return false
+	}
+}
+
 // yield waits for d, but not while anybody waits for the renewal. It reports false
 // if the Manager began to close meanwhile: then the next start will see to it.
 func (f *flight) yield(d time.Duration, closing <-chan struct{}) bool {

@@ -257,14 +257,15 @@ func (s *Session) headUpdate(keys *Keyring) (HeadUpdate, error) {
 
 func wholeSeconds(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }
 
-// swap makes c the session's content, in the store and then in memory.
-func (s *Session) swap(ctx context.Context, from *version, c content) (*version, error) {
+// swap makes c the session's content, in the store and then in memory. If it is
+// patient the store may take its time.
+func (s *Session) swap(ctx context.Context, from *version, c content, patient bool) (*version, error) {
 	next := &version{content: c, number: from.number + 1}
 	sealed, err := s.sealContent(c, next.number)
 	if err != nil {
 		return nil, err
 	}
-	err = s.m.store.SwapTokens(ctx, s.key, TokensUpdate{From: from.number, To: next.number, Tokens: sealed})
+	err = s.m.store.SwapTokens(ctx, s.key, TokensUpdate{From: from.number, To: next.number, Tokens: sealed, Patient: patient})
 	if err != nil {
 		return nil, err
 	}

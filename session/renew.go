@@ -65,7 +65,7 @@ func (s *Session) renewal(ctx context.Context, now time.Time, useless bool) (*fl
 // fly runs one renewal to its end and wakes all who wait for it.
 func (s *Session) fly(ctx context.Context, f *flight) {
 	if f.yield(s.m.limits.RenewYield, s.m.closing) {
-		f.err = s.renewSafely(ctx, f.useless)
+		f.err = s.renewSafely(ctx, f)
 	} else {
 		f.err = &Unavailable{RetryAfter: firstPause, Err: errShuttingDown}
 	}
@@ -89,14 +89,14 @@ func (s *Session) fly(ctx context.Context, f *flight) {
 
 // renewSafely is renew, but a panic costs one renewal and not the process. The
 // refresh token may have been sent: the intent stays.
-func (s *Session) renewSafely(ctx context.Context, useless bool) (err error) {
+func (s *Session) renewSafely(ctx context.Context, f *flight) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.m.log.Error("a renewal panicked", "session", s.key.Ref(), "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
 			err = &Unavailable{Err: errors.New("the renewal panicked")}
 		}
 	}()
-	return s.renew(ctx, useless)
+	return s.renew(ctx, f)
 }
 
 func (s *Session) gate() *gate { return s.m.gates[s.who.Provider] }
@@ -128,7 +128,7 @@ func (s *Session) again(in *intent, now time.Time) bool {
 
 // renew sends the refresh token once: durable intent, call, durable result. The
 // error is nil, ErrNotFound (the session is over) or an *Unavailable.
-func (s *Session) renew(ctx context.Context, useless bool) error {
+func (s *Session) renew(ctx context.Context, f *flight) error {
 	v := s.content.Load()
 	next := s.nextIntent(v)
 	attempt := next.Attempt
@@ -146,7 +146,7 @@ func (s *Session) renew(ctx context.Context, useless bool) error {
 	if err := s.wanted(); err != nil {
 		return err
 	}
-	if attempt > 1 && !useless && s.freshness(v, s.m.now()) == fresh {
+	if attempt > 1 && !f.useless && s.freshness(v, s.m.now()) == fresh {
 		// The window closed while this one waited: now it is better kept until nothing
 		// else is left.
 		return &Unavailable{RetryAfter: firstPause, Err: errors.New("the provider's grace was over before it was this renewal's turn")}
@@ -156,7 +156,7 @@ func (s *Session) renew(ctx context.Context, useless bool) error {
 	if attempt == 1 && s.unsure == nil { // it may have waited for its turn
 		next.Time = s.m.now()
 	}
-	if v, err = s.swap(ctx, v, begun); err != nil {
+	if v, err = s.swap(ctx, v, begun, !f.wanted()); err != nil {
 		if !errors.Is(err, ErrConflict) {
 			s.unsure = next
 		}
@@ -272,7 +272,7 @@ func (s *Session) unknown(ctx context.Context, v *version, answer Tokens, cause 
 func (s *Session) unsent(ctx context.Context, v *version, before *intent, cause error) error {
 	kept := v.content
 	kept.Intent, kept.Doubt = before, true
-	switch _, err := s.swap(ctx, v, kept); {
+	switch _, err := s.swap(ctx, v, kept, false); {
 	case errors.Is(err, ErrNotFound):
 		return ErrNotFound
 	case err != nil:

@@ -82,6 +82,10 @@ type TokensUpdate struct {
 	From   uint64 // the version that is replaced
 	To     uint64 // the version of Tokens; greater than From
 	Tokens []byte
+
+	// Patient means that nobody waits for it: the store may keep it back a few dozen
+	// milliseconds, to write it together with others.
+	Patient bool
 }
 
 // Burial ends sessions whose tickets are not at hand.

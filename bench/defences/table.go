@@ -80,8 +80,8 @@ var table = []defence{
 	},
 	{
 		Name: "new tokens are durable before they are used: soak (D1)", File: "session/live.go",
-		Old:     "	err = s.m.store.SwapTokens(ctx, s.key, TokensUpdate{From: from.number, To: next.number, Tokens: sealed})\n",
-		New:     "	if from.Intent != nil {\n		time.AfterFunc(time.Second, func() {\n			_ = s.m.store.SwapTokens(ctx, s.key, TokensUpdate{From: from.number, To: next.number, Tokens: sealed})\n		})\n	} else {\n		err = s.m.store.SwapTokens(ctx, s.key, TokensUpdate{From: from.number, To: next.number, Tokens: sealed})\n	}\n",
+		Old:     "	err = s.m.store.SwapTokens(ctx, s.key, TokensUpdate{From: from.number, To: next.number, Tokens: sealed, Patient: patient})\n",
+		New:     "	if from.Intent != nil {\n		time.AfterFunc(time.Second, func() {\n			_ = s.m.store.SwapTokens(ctx, s.key, TokensUpdate{From: from.number, To: next.number, Tokens: sealed, Patient: patient})\n		})\n	} else {\n		err = s.m.store.SwapTokens(ctx, s.key, TokensUpdate{From: from.number, To: next.number, Tokens: sealed})\n	}\n",
 		Package: "./cmd/cloakroom", Test: "TestSoak",
 	},
 	{

@@ -44,6 +44,7 @@ type app struct {
 const (
 	renewSpread = 0.5
 	renewYield  = 50 * time.Millisecond
+	renewWrite  = 20 * time.Millisecond // for which an intent waits to be written with others
 )
 
 // wire makes an app of cfg. spa replaces the files of cfg.SPA.Dir unless it is
@@ -54,7 +55,8 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 		return nil, err
 	}
 	a := &app{cfg: cfg, log: log, metrics: newMetrics(providerNames(cfg)), keyIDs: keys.IDs()}
-	if a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path, Log: log, Damaged: a.storeDamaged}); errors.Is(err, bolt.ErrDamaged) {
+	a.store, err = bolt.Open(bolt.Options{Path: cfg.Store.Bolt.Path, Patience: renewWrite, Log: log, Damaged: a.storeDamaged})
+	if errors.Is(err, bolt.ErrDamaged) {
 		return nil, hintStore(err)
 	} else if err != nil {
 		return nil, err

@@ -39,9 +39,14 @@ func (g *gate) release(t *testing.T) {
 
 // inBubble runs test with a store whose goroutines synctest can wait for.
 func inBubble(t *testing.T, test func(t *testing.T, f fixture, s *bolt.Store)) {
+	inBubbleOf(t, bolt.Options{}, test)
+}
+
+func inBubbleOf(t *testing.T, o bolt.Options, test func(t *testing.T, f fixture, s *bolt.Store)) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
+	o.Path = path
 	synctest.Test(t, func(t *testing.T) {
-		s, err := bolt.Open(bolt.Options{Path: path})
+		s, err := bolt.Open(o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,6 +53,10 @@ type Options struct {
 	// zero is two seconds.
 	LockTimeout time.Duration
 
+	// Patience is how long changes that nobody waits for are kept for others to go
+	// with them; zero doesn't keep them.
+	Patience time.Duration
+
 	// OpenFile opens the file, and its mark to write it; nil is os.OpenFile. A
 	// seam for tests.
 	OpenFile func(name string, flag int, perm os.FileMode) (*os.File, error)
@@ -77,6 +81,7 @@ type Options struct {
 type Store struct {
 	path string
 	now  func() time.Time
+	wait time.Duration // Options.Patience
 	db   *bbolt.DB
 	file *os.File // db's own
 

@@ -31,6 +31,8 @@
 // under way go into the next one together: one transaction, one wait for the
 // disk. Each of them is answered by itself; one that is refused neither fails
 // nor delays the others.
+// Changes that nobody waits for are kept a moment for others to go with them
+// (Options.Patience): a commit costs more than what is in it.
 //
 // When a commit fails (the disk is full, the file system went read-only),
 // every change of that commit fails and none has happened, unless the error is

@@ -75,7 +75,7 @@ func (o *Options) setDefaults() {
 
 func newStore(o Options) *Store {
 	return &Store{
-		path: o.Path, now: o.Now, alarm: o.Damaged,
+		path: o.Path, now: o.Now, wait: o.Patience, alarm: o.Damaged,
 		queue:   make(chan *change),
 		stopped: make(chan struct{}),
 		dead:    make(chan struct{}),

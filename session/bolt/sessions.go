@@ -104,7 +104,7 @@ func (s *Store) SwapTokens(ctx context.Context, k session.Key, u session.TokensU
 	}
 	value := encodeTokens(u.To, u.Tokens)
 
-	err := s.change(ctx, func(t *tables) error {
+	err := s.carry(ctx, &change{patient: u.Patient, apply: func(t *tables) error {
 		filing := t.get(sessionsTable, k[:])
 		if filing == nil {
 			return session.ErrNotFound
@@ -124,7 +124,7 @@ func (s *Store) SwapTokens(ctx context.Context, k session.Key, u session.TokensU
 			return session.ErrConflict
 		}
 		return t.put(tokensTable, k[:], value)
-	})
+	}})
 	return wrap("swap tokens", err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -24,14 +25,19 @@ type change struct {
 	// apply makes the change. It may be called more than once, each time in a
 	// fresh transaction, so it sets its results anew. It returns what refused
 	// names only before its first write.
-	apply func(*tables) error
-	err   error      // of the last call of apply
-	done  chan error // has room for the one answer
+	apply   func(*tables) error
+	patient bool       // nobody waits for it
+	err     error      // of the last call of apply
+	done    chan error // has room for the one answer
 }
 
 // change has the writer make a change and waits until it is durable. A context
 // that ends before the writer takes it up prevents it; later it is not asked.
 func (s *Store) change(ctx context.Context, apply func(*tables) error) error {
+	return s.carry(ctx, &change{apply: apply})
+}
+
+func (s *Store) carry(ctx context.Context, c *change) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -40,7 +46,7 @@ func (s *Store) change(ctx context.Context, apply func(*tables) error) error {
 		return err
 	}
 
-	c := &change{apply: apply, done: make(chan error, 1)}
+	c.done = make(chan error, 1)
 	select {
 	case s.queue <- c:
 	case <-ctx.Done():
@@ -72,9 +78,13 @@ func (s *Store) write() {
 	}
 }
 
-// gather adds to first whatever waits already. It never waits for more.
+// gather adds to first whatever waits already. While all of them are patient it
+// waits for more, until the first that is not.
 func (s *Store) gather(first *change) []*change {
 	batch := []*change{first}
+	if first.patient && s.wait > 0 {
+		batch = s.company(batch)
+	}
 	for len(batch) < batchSize {
 		select {
 		case c, ok := <-s.queue:
@@ -83,6 +93,27 @@ func (s *Store) gather(first *change) []*change {
 			}
 			batch = append(batch, c)
 		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// company adds what comes while nobody waits for any of it.
+func (s *Store) company(batch []*change) []*change {
+	timer := time.NewTimer(s.wait)
+	defer timer.Stop()
+	for len(batch) < batchSize {
+		select {
+		case c, ok := <-s.queue:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, c)
+			if !c.patient {
+				return batch
+			}
+		case <-timer.C:
 			return batch
 		}
 	}
