@@ -13,7 +13,7 @@ var (
 )
 
 // body is a request's body on its way upstream: limited, and kept while it may
-// have to be sent again. The Transport may go on reading after it has returned
+// have to be sent again. The transport may go on reading after it has returned
 // an answer, so every attempt reads through an attempt of its own, which
 // detach cuts off.
 type body struct {

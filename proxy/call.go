@@ -191,7 +191,8 @@ func (c *call) expire() {
 	c.stage = expired
 	c.cancel(errTimeout)
 	if c.body.reading.Load() {
-		// The Transport waits for the body before it gives up.
+		// net/http's Transport waits for the body before it gives up; and the browser
+		// is told that it was its own slowness.
 		c.slow = true
 		_ = http.NewResponseController(c.w).SetReadDeadline(time.Unix(1, 0))
 	}
