@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -45,7 +44,7 @@ func (c *call) answer(res *http.Response) error {
 		go c.watch(over, c.route.proxy.closing)
 	} else {
 		c.finite = res.ContentLength != unknown
-		c.timer.Reset(watchAfter)
+		c.watchLater()
 	}
 	h := c.w.Header()
 	c.route.responseHeader(h, res, &c.url)
@@ -66,10 +65,10 @@ func (c *call) answer(res *http.Response) error {
 	case err == nil:
 		_ = res.Body.Close() // fills in the trailers
 		copyTrailers(h, res.Trailer)
-	case stream && context.Cause(c.ctx) == errOver:
+	case stream && c.ctx.Err() == errOver:
 		// An event stream has no end that it could miss.
 	default:
-		if c.r.Context().Err() == nil && context.Cause(c.ctx) != errOver {
+		if c.r.Context().Err() == nil && c.ctx.Err() != errOver {
 			c.route.proxy.opts.Log.Warn("an answer broke off", "route", c.route.Path, "error", err)
 		}
 		panic(http.ErrAbortHandler)

@@ -2,12 +2,15 @@ package proxy_test
 
 import (
 	"bufio"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -208,19 +211,72 @@ func TestUpstreamBroken(t *testing.T) {
 	}
 }
 
-// A browser that leaves takes its call with it.
+// A browser that leaves takes its call with it, however far that is, and whichever
+// client calls the upstream: soon, and not when the answer's time is over (G16).
 func TestBrowserLeaves(t *testing.T) {
-	arrived, left := make(chan struct{}), make(chan error, 1)
-	s := newStand(t, proxy.Config{Path: "/api", Upstream: serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		close(arrived)
-		<-r.Context().Done()
-		left <- r.Context().Err()
-	})})
-	conn := dial(t, s)
-	_, _ = io.WriteString(conn, "GET /api HTTP/1.1\r\nHost: app\r\nCookie: __Host-session=alice\r\n\r\n")
-	<-arrived
-	_ = conn.Close()
-	<-left
+	tests := []struct {
+		name   string
+		tls    bool
+		answer func(http.ResponseWriter)
+	}{
+		{"before the answer", false, func(http.ResponseWriter) {}},
+		{"before the answer, TLS", true, func(http.ResponseWriter) {}},
+		{"within an answer of known length", false, func(w http.ResponseWriter) { w.Header().Set("Content-Length", "2"); begin(w) }},
+		{"within an answer of known length, TLS", true, func(w http.ResponseWriter) { w.Header().Set("Content-Length", "2"); begin(w) }},
+		{"within an answer of unknown length", false, begin},
+		{"within an event stream", false, func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/event-stream"); begin(w) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			arrived, left := make(chan struct{}), make(chan struct{})
+			upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("X-Stay") == "" {
+					return
+				}
+				tt.answer(w)
+				close(arrived)
+				<-r.Context().Done()
+				close(left)
+			}))
+			config := proxy.Config{Path: "/api"}
+			if tt.tls {
+				upstream.StartTLS()
+				config.TLS.CAFile = authority(t, upstream)
+			} else {
+				upstream.Start()
+			}
+			t.Cleanup(func() { upstream.CloseClientConnections(); upstream.Close() })
+			config.Upstream = mustParse(t, upstream.URL)
+			s := newStand(t, config)
+			s.do(t, "GET", "/api", "") // to connect, which listens by itself
+			conn := dial(t, s)
+			_, _ = io.WriteString(conn, "GET /api HTTP/1.1\r\nHost: app\r\nX-Stay: yes\r\nCookie: __Host-session=alice\r\n\r\n")
+			<-arrived
+			_ = conn.Close()
+			select {
+			case <-left:
+			case <-time.After(10 * time.Second):
+				t.Error("the upstream goes on")
+			}
+		})
+	}
+}
+
+// begin sends the first byte of an answer.
+func begin(w http.ResponseWriter) {
+	_, _ = io.WriteString(w, "o")
+	_ = http.NewResponseController(w).Flush()
+}
+
+// authority returns a file with the certificate of s.
+func authority(t testing.TB, s *httptest.Server) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	pem := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(file, pem, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // Half an upload is never taken for the whole.

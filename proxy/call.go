@@ -47,8 +47,7 @@ type call struct {
 	body      body        // src is nil if there is none
 	attempt   *attempt    // the body of the last attempt
 
-	ctx    context.Context // of the call upstream
-	cancel context.CancelCauseFunc
+	ctx callContext // of the call upstream
 
 	finite bool // the answer's length is known; not written once the answer is watched
 
@@ -57,6 +56,7 @@ type call struct {
 	mu    sync.Mutex
 	stage stage       // guarded by mu
 	timer *time.Timer // runs fire; guarded by mu
+	long  bool        // it has taken longer than lull; guarded by mu
 	slow  bool        // the time ran out while the browser was sending; guarded by mu
 }
 
@@ -72,7 +72,7 @@ const (
 
 // do makes the call and passes the answer on.
 func (c *call) do() error {
-	c.ctx, c.cancel = context.WithCancelCause(c.r.Context())
+	c.ctx.Context = c.r.Context()
 	defer c.finish()
 	if c.r.ContentLength != 0 && c.r.Body != nil {
 		c.body.src, c.body.limit, c.body.call = c.r.Body, c.route.MaxBody, c
@@ -113,7 +113,7 @@ func (c *call) send() (*http.Response, error) {
 		c.header["Authorization"] = []string{"Bearer " + c.token.Reveal()}
 	}
 	c.sent = true
-	out := c.route.template.WithContext(c.ctx)
+	out := c.route.template.WithContext(&c.ctx)
 	out.Method, out.URL, out.Header = c.r.Method, &c.url, c.header
 	if c.body.src != nil {
 		if c.attempt != nil {
@@ -141,7 +141,7 @@ func (c *call) await() {
 	c.stage = waiting
 	c.moved.Store(time.Now().UnixNano())
 	if c.timer == nil {
-		c.timer = time.AfterFunc(c.route.Timeout, c.fire)
+		c.timer = time.AfterFunc(min(lull, c.route.Timeout), c.fire)
 		return
 	}
 	c.timer.Reset(c.route.Timeout)
@@ -159,22 +159,37 @@ func (c *call) arrived() (late bool) {
 	return false
 }
 
+// watchLater lets the timer watch the session if the answer takes its time.
+func (c *call) watchLater() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.long {
+		c.timer.Reset(watchAfter)
+	} else {
+		c.timer.Reset(lull)
+	}
+}
+
 // progress notes that the browser sent a piece of the body: upstream's time
 // starts again.
 func (c *call) progress() { c.moved.Store(time.Now().UnixNano()) }
 
-// fire is what the timer does: at first it ends a call without an answer, later
-// it begins to watch the session.
+// fire is what the timer does: at first it makes the context listen; then it ends a
+// call without an answer, or begins to watch the session.
 func (c *call) fire() {
+	c.ctx.listen()
 	c.mu.Lock()
-	if c.stage == waiting {
-		defer c.mu.Unlock()
-		c.expire()
-		return
-	}
+	first := !c.long
+	c.long = true
 	answering := c.stage == answering
+	switch {
+	case c.stage == waiting:
+		c.expire()
+	case answering && first:
+		c.timer.Reset(watchAfter)
+	}
 	c.mu.Unlock()
-	if answering && c.session != nil {
+	if answering && !first && c.session != nil {
 		over, release := c.session.Download(c.finite)
 		defer release()
 		c.watch(over, nil)
@@ -189,7 +204,7 @@ func (c *call) expire() {
 		return
 	}
 	c.stage = expired
-	c.cancel(errTimeout)
+	c.ctx.cancel(errTimeout)
 	if c.body.reading.Load() {
 		// net/http's Transport waits for the body before it gives up; and the browser
 		// is told that it was its own slowness.
@@ -210,7 +225,7 @@ func (c *call) watch(over, closing <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stage == answering {
-		c.cancel(errOver)
+		c.ctx.cancel(errOver)
 		// The browser may have stopped reading.
 		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(lastWrite))
 	}
@@ -240,7 +255,7 @@ func (c *call) finish() {
 			c.w.Header()["Connection"] = closing
 		}
 	}
-	c.cancel(nil)
+	c.ctx.cancel(context.Canceled)
 }
 
 // failed says what it means that no answer came. A browser that left gets none.

@@ -24,6 +24,11 @@ var upstream = []defence{
 		Package: "./proxy/http1", Test: "TestGivenUp",
 	},
 	{
+		Name: "who left is not called for any longer (G16)", File: "proxy/call.go",
+		Old: "\tc.ctx.listen()\n", New: "",
+		Package: "./proxy", Test: "TestBrowserLeaves",
+	},
+	{
 		Name: "an upload that was not complete ends its connection (G9)", File: "proxy/http1/exchange.go",
 		Old: "flawless = x.upload.ended(flawless) && flawless", New: "x.upload.ended(flawless)",
 		Package: "./proxy/http1", Test: "TestEarlyAnswer",

@@ -36,7 +36,7 @@ type exchange struct {
 // do sends the request and returns when the answer's head is there. The connection
 // is closed if it returns an error.
 func (x *exchange) do(head []byte) (*http.Response, error) {
-	x.stop = context.AfterFunc(x.req.Context(), x.conn.abort)
+	x.stop = afterFunc(x.req.Context(), x.conn.abort)
 	x.conn.begin(x.t.MaxHeader)
 	err := x.send(head)
 	if err == nil {
@@ -50,6 +50,15 @@ func (x *exchange) do(head []byte) (*http.Response, error) {
 		err = cmp.Or(x.upload.broken(), err)
 	}
 	return nil, err
+}
+
+// afterFunc is context.AfterFunc, which makes a context of its own on the way even
+// if ctx can do it itself.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if direct, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		return direct.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 func (x *exchange) send(head []byte) error {
