@@ -39,6 +39,21 @@ var upstream = []defence{
 		Package: "./proxy/http1", Test: "TestNoReuse",
 	},
 	{
+		Name: "an answer with two lengths is not read quickly (G9)", File: "proxy/http1/quick.go",
+		Old: "if res.ContentLength != unknown {", New: "if false {",
+		Package: "./proxy/http1", Test: "TestQuick",
+	},
+	{
+		Name: "nor one with a coding (G9)", File: "proxy/http1/quick.go",
+		Old: `case "Transfer-Encoding", "Trailer", "Pragma":`, New: `case "Trailer", "Pragma":`,
+		Package: "./proxy/http1", Test: "TestQuick",
+	},
+	{
+		Name: "a quick body ends where its length says (G9)", File: "proxy/http1/quick.go",
+		Old: "p = p[:f.left]", New: "_ = p",
+		Package: "./proxy/http1", Test: "FuzzQuick",
+	},
+	{
 		Name: "the body of an impossible answer is not the next answer (G9)", File: "proxy/http1/exchange.go",
 		Old: "case res.StatusCode < http.StatusContinue:", New: "case false:",
 		Package: "./proxy/http1", Test: "TestAnswers",

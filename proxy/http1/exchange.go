@@ -28,9 +28,10 @@ type exchange struct {
 	upload *upload     // nil: the request has no body
 	sent   bool        // something of a request without one was written
 
-	body  io.ReadCloser // of the answer, as it is parsed
-	close bool          // the connection ends with the answer
-	over  bool          // the connection is not this exchange's any more
+	body  io.Reader // of the answer, as it is parsed; nil: there is none
+	fixed fixed     // that, if quick has read the head
+	close bool      // the connection ends with the answer
+	over  bool      // the connection is not this exchange's any more
 }
 
 // do sends the request and returns when the answer's head is there. The connection
@@ -87,6 +88,10 @@ func (x *exchange) repeatable() bool {
 // receive returns the answer, past the informational ones.
 func (x *exchange) receive() (*http.Response, error) {
 	for range mostInforms + 1 {
+		if res := x.quick(); res != nil {
+			x.answered(res)
+			return res, nil
+		}
 		res, err := http.ReadResponse(x.conn.in, x.req)
 		switch {
 		case err != nil && x.conn.room <= 0:
@@ -124,7 +129,9 @@ func (x *exchange) answered(res *http.Response) {
 		x.end(!x.close)
 		return
 	}
-	x.body, res.Body = res.Body, x
+	if x.body == nil { // else quick has read the head
+		x.body, res.Body = res.Body, x
+	}
 }
 
 // Read implements io.Reader. At the end of the answer the connection is free.

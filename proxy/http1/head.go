@@ -33,8 +33,8 @@ func appendHead(b []byte, req *http.Request) ([]byte, error) {
 	if host == "" {
 		host = req.URL.Host
 	}
-	if req.URL.Scheme != "http" || req.URL.Host == "" || !plain(req.Method, isToken) || req.Method == http.MethodConnect ||
-		target[0] != '/' || !plain(target, isVisible) || !plain(host, isVisible) {
+	if req.URL.Scheme != "http" || req.URL.Host == "" || !tokens.holds(req.Method) || req.Method == http.MethodConnect ||
+		target[0] != '/' || !visible.holds(target) || !visible.holds(host) {
 		return b, fmt.Errorf("%w: its method, address or host", ErrRequest)
 	}
 	b = append(b, req.Method...)
@@ -78,7 +78,7 @@ func appendFields(b []byte, h http.Header) ([]byte, error) {
 		if ownHeader(name) {
 			continue
 		}
-		if !plain(name, isToken) {
+		if !tokens.holds(name) {
 			return b, fmt.Errorf("%w: a field's name", ErrRequest)
 		}
 		for _, v := range values {
@@ -94,16 +94,6 @@ func appendFields(b []byte, h http.Header) ([]byte, error) {
 	return b, nil
 }
 
-// plain reports whether s is of such bytes only, and not empty.
-func plain(s string, is func(byte) bool) bool {
-	for i := range len(s) {
-		if !is(s[i]) {
-			return false
-		}
-	}
-	return s != ""
-}
-
 // plainValue reports whether v is a field's value (RFC 9110 section 5.5): no
 // control characters but tabs.
 func plainValue(v string) bool {
@@ -115,14 +105,33 @@ func plainValue(v string) bool {
 	return true
 }
 
-func isVisible(c byte) bool { return c > ' ' && c != 0x7f }
+// charset is a set of bytes.
+type charset [256]bool
 
-// isToken reports whether c may stand in a token (RFC 9110 section 5.6.2).
-func isToken(c byte) bool { return tokens[c] }
-
-var tokens = func() (t [256]bool) {
-	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		t[c] = true
+// holds reports whether s is of such bytes only, and not empty.
+func (c *charset) holds(s string) bool {
+	for i := range len(s) {
+		if !c[s[i]] {
+			return false
+		}
 	}
-	return t
-}()
+	return s != ""
+}
+
+// of returns the set of the bytes for which is holds.
+func of(is func(c byte) bool) (set charset) {
+	for i := range set {
+		set[i] = is(byte(i))
+	}
+	return set
+}
+
+var (
+	digits  = of(func(c byte) bool { return '0' <= c && c <= '9' })
+	visible = of(func(c byte) bool { return c > ' ' && c != 0x7f })
+
+	// tokens may stand in a token (RFC 9110 section 5.6.2).
+	tokens = of(func(c byte) bool {
+		return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	})
+)
