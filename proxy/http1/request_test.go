@@ -1,7 +1,9 @@
 package http1_test
 
 import (
+	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -144,4 +146,31 @@ func refuse(t *testing.T, name string, change func(*http.Request)) {
 		wait(t, src.closed)
 		u.connections(0)
 	})
+}
+
+// A head that the system takes only in parts arrives whole.
+func TestLargeHead(t *testing.T) {
+	u, tr := newUpstream(t), newTransport(t)
+	tr.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			err = c.(*net.TCPConn).SetWriteBuffer(1)
+		}
+		return c, err
+	}
+	large := strings.Repeat("0123456789abcdef", 256<<10/16)
+	var p *peer
+	for range 2 { // over a new connection, and over a used one
+		r := u.request("GET", "/", nil)
+		r.Header.Set("X-Large", large)
+		done := start(tr, r)
+		if p == nil {
+			p = u.accept()
+		}
+		if head := p.serve(okAnswer); !strings.Contains(head, "X-Large: "+large+"\r\n") {
+			t.Errorf("%d bytes arrived", len(head))
+		}
+		expect(t, done, 200, "ok")
+	}
+	u.connections(1)
 }

@@ -91,26 +91,31 @@ func TestNoReuse(t *testing.T) {
 	}
 }
 
-// The same holds for what comes while nobody uses the connection.
+// The same holds for what comes while nobody uses the connection, and nothing is sent
+// to who hung up meanwhile.
 func TestUnaskedAnswer(t *testing.T) {
 	for name, unasked := range map[string]string{
-		"an answer": okAnswer, "a byte": "x", "408": "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", "100": "HTTP/1.1 100 Continue\r\n\r\n",
+		"an answer": okAnswer, "a byte": "x", "408": "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", "100": "HTTP/1.1 100 Continue\r\n\r\n", "the end": "",
 	} {
-		t.Run(name, func(t *testing.T) {
-			u, tr := newUpstream(t), newTransport(t)
-			first := start(tr, u.request("HEAD", "/first", nil))
-			p := u.accept()
-			p.serve("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
-			expect(t, first, 200, "")
-			p.write(unasked)
-			second := start(tr, u.request("POST", "/second", "hello"))
-			fresh := u.accept()
-			fresh.head()
-			fresh.read("hello")
-			fresh.write(okAnswer)
-			expect(t, second, 200, "ok")
-			p.gone()
-		})
+		for _, second := range []string{"", "hello"} {
+			t.Run(name+", then "+second, func(t *testing.T) {
+				u, tr := newUpstream(t), newTransport(t)
+				first := start(tr, u.request("HEAD", "/first", nil))
+				p := u.accept()
+				p.serve("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
+				expect(t, first, 200, "")
+				if p.write(unasked); unasked == "" {
+					_ = p.CloseWrite()
+				}
+				done := start(tr, u.request("POST", "/second", body(second)))
+				fresh := u.accept()
+				fresh.head()
+				fresh.read(second)
+				fresh.write(okAnswer)
+				expect(t, done, 200, "ok")
+				p.gone()
+			})
+		}
 	}
 }
 

@@ -1,13 +1,10 @@
 package http1_test
 
 import (
-	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 )
 
@@ -168,20 +165,13 @@ func TestEarlyAnswer(t *testing.T) {
 // passed on though nothing can be sent any more.
 func TestAnswerOfOneWhoStoppedReading(t *testing.T) {
 	u, tr := newUpstream(t), newTransport(t)
-	var broken atomic.Bool
-	tr.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return brokenPipe{c.(*net.TCPConn), &broken}, nil
-	}
+	dialled := lastDialled(tr)
 	in, browser := io.Pipe()
 	src := newSource(in)
 	done := start(tr, u.request("POST", "/", src))
 	p := u.accept()
 	p.head()
-	broken.Store(true)
+	_ = dialled.Load().CloseWrite()
 	_, _ = io.WriteString(browser, "hello")
 	wait(t, src.closed)
 	p.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno")
