@@ -147,7 +147,8 @@ func (c *call) await() {
 	c.timer.Reset(c.route.Timeout)
 }
 
-// arrived ends that time and reports whether it had run out.
+// arrived ends that time and reports whether it had run out. The timer goes on if it
+// has not fired yet: to set it is dearer than to let it fire in vain.
 func (c *call) arrived() (late bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,18 +156,19 @@ func (c *call) arrived() (late bool) {
 		return true
 	}
 	c.stage = answering
-	c.timer.Stop()
+	if c.long {
+		c.timer.Stop()
+	}
 	return false
 }
 
-// watchLater lets the timer watch the session if the answer takes its time.
+// watchLater lets the timer watch the session if the answer takes its time: after it
+// has fired for the first time, if it hasn't yet.
 func (c *call) watchLater() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.long {
 		c.timer.Reset(watchAfter)
-	} else {
-		c.timer.Reset(lull)
 	}
 }
 

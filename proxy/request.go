@@ -16,10 +16,14 @@ func peer(r *http.Request) string {
 	return host
 }
 
+// usualFields is how many fields most requests have upstream: as many as fit into a
+// map of sixteen. With more it grows.
+const usualFields = 14
+
 // requestHeader returns the headers of r that the browser may choose. Values
 // are shared with r.
 func (rt *route) requestHeader(r *http.Request) http.Header {
-	out := make(http.Header, len(r.Header)+8)
+	out := make(http.Header, usualFields)
 	for name, values := range r.Header {
 		if plainName(name) && !requestDrop[name] && !rt.proxy.identity[name] && !hasPrefix(name, requestDropPrefixes) {
 			out[name] = values

@@ -130,17 +130,20 @@ func (s *Server) endpoints() *echo.Echo {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	started := s.Now()
+	if s.log.Enabled(r.Context(), slog.LevelDebug) {
+		defer s.logRequest(r, s.Now())
+	}
 	s.commonHeaders(w.Header())
 	defer s.recovered(w, r)
 	if err := s.serve(w, r); err != nil {
 		s.Fail(w, r, err)
 	}
-	if s.log.Enabled(r.Context(), slog.LevelDebug) {
-		// The query is left out: a callback's holds the code.
-		s.log.DebugContext(r.Context(), "request", "method", limit(r.Method), "path", limit(r.URL.Path),
-			"client", s.ClientIP(r), "duration", s.Now().Sub(started))
-	}
+}
+
+// logRequest leaves the query out: a callback's holds the code.
+func (s *Server) logRequest(r *http.Request, started time.Time) {
+	s.log.DebugContext(r.Context(), "request", "method", limit(r.Method), "path", limit(r.URL.Path),
+		"client", s.ClientIP(r), "duration", s.Now().Sub(started))
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
@@ -199,10 +202,16 @@ func (s *Server) OwnCookie(name string) bool { return s.cookies.own(name) }
 // commonHeaders go on every answer.
 func (s *Server) commonHeaders(h http.Header) {
 	if s.secure {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+		h["Strict-Transport-Security"] = oneYear
 	}
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["X-Content-Type-Options"] = nosniff
 }
+
+// Values that every answer shares; nobody appends to them in place.
+var (
+	oneYear = []string{"max-age=31536000"}
+	nosniff = []string{"nosniff"}
+)
 
 // canonicalHost lowers the case of a host and takes the scheme's default port
 // off.
