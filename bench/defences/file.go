@@ -3,6 +3,11 @@ package main
 // file is what keeps the store file from lying.
 var file = []defence{
 	{
+		Name: "a crowd shares commits", File: "session/bolt/writer.go",
+		Old: "\t\truntime.Gosched()\n", New: "\t\t_ = runtime.Gosched\n",
+		Package: "./session/bolt", Test: "TestCrowdSharesCommits",
+	},
+	{
 		Name: "the mark follows the commits (J4)", File: "session/bolt/writer.go",
 		Old: "s.marker.committed(uint64(id))", New: "_ = id",
 		Package: "./session/bolt", Test: "TestMarkFollows",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -56,6 +57,38 @@ func inBubbleOf(t *testing.T, o bolt.Options, test func(t *testing.T, f fixture,
 		}
 	})
 	mustBeSound(t, path)
+}
+
+// On one processor, which the writer's system calls hold too, a crowd whose members
+// come one by one, as they leave a gate, shares commits all the same.
+func TestCrowdSharesCommits(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	s, err := bolt.Open(bolt.Options{Path: filepath.Join(t.TempDir(), "sessions.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	const callers, rounds = 256, 8
+	before := s.Commits()
+	inside := make(chan struct{}, 32)
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for range rounds {
+				inside <- struct{}{}
+				if err := s.Do(t.Context(), true, func() error { return nil }); err != nil {
+					t.Error(err)
+				}
+				<-inside
+			}
+		})
+	}
+	all.Wait()
+	if n := s.Commits() - before; n > callers*rounds/16 {
+		t.Errorf("%d changes, 32 at a time, took %d commits", callers*rounds, n)
+	} else {
+		t.Logf("%d changes, 32 at a time, took %d commits", callers*rounds, n)
+	}
 }
 
 // Many changes that wait together cost one commit.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -78,13 +79,26 @@ func (s *Store) write() {
 	}
 }
 
-// gather adds to first whatever waits already. While all of them are patient it
-// waits for more, until the first that is not.
+// gather adds to first whatever waits already, and what those add who are about to:
+// they get to run before a commit holds the processor, as a system call does until the
+// runtime takes it away. While all changes are patient it waits for more, until the
+// first that is not.
 func (s *Store) gather(first *change) []*change {
 	batch := []*change{first}
 	if first.patient && s.wait > 0 {
 		batch = s.company(batch)
 	}
+	for {
+		before := len(batch)
+		runtime.Gosched()
+		if batch = s.drain(batch); len(batch) == before || len(batch) == batchSize {
+			return batch
+		}
+	}
+}
+
+// drain adds what waits.
+func (s *Store) drain(batch []*change) []*change {
 	for len(batch) < batchSize {
 		select {
 		case c, ok := <-s.queue:
