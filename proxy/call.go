@@ -57,6 +57,7 @@ type call struct {
 	stage stage       // guarded by mu
 	timer *time.Timer // runs fire; guarded by mu
 	long  bool        // it has taken longer than lull; guarded by mu
+	timed bool        // the timer watches the answer; guarded by mu
 	slow  bool        // the time ran out while the browser was sending; guarded by mu
 }
 
@@ -134,17 +135,19 @@ func (c *call) send() (*http.Response, error) {
 	return res, nil
 }
 
-// await starts the time for the header of the answer.
+// await starts the time for the header of the answer. The timer that has not fired yet
+// is to do so in any case.
 func (c *call) await() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stage = waiting
 	c.moved.Store(time.Now().UnixNano())
-	if c.timer == nil {
+	switch {
+	case c.timer == nil:
 		c.timer = time.AfterFunc(min(lull, c.route.Timeout), c.fire)
-		return
+	case c.long:
+		c.timer.Reset(c.route.Timeout)
 	}
-	c.timer.Reset(c.route.Timeout)
 }
 
 // arrived ends that time and reports whether it had run out. The timer goes on if it
@@ -162,11 +165,12 @@ func (c *call) arrived() (late bool) {
 	return false
 }
 
-// watchLater lets the timer watch the session if the answer takes its time: after it
-// has fired for the first time, if it hasn't yet.
+// watchLater lets the timer watch the session if the answer takes its time. Until it
+// has fired for the first time it is still to do so. Streams are watched otherwise.
 func (c *call) watchLater() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.timed = true
 	if c.long {
 		c.timer.Reset(watchAfter)
 	}
@@ -183,15 +187,15 @@ func (c *call) fire() {
 	c.mu.Lock()
 	first := !c.long
 	c.long = true
-	answering := c.stage == answering
+	timed := c.stage == answering && c.timed
 	switch {
 	case c.stage == waiting:
 		c.expire()
-	case answering && first:
+	case timed && first:
 		c.timer.Reset(watchAfter)
 	}
 	c.mu.Unlock()
-	if answering && !first && c.session != nil {
+	if timed && !first && c.session != nil {
 		over, release := c.session.Download(c.finite)
 		defer release()
 		c.watch(over, nil)
