@@ -100,6 +100,10 @@ func checkUpstream(u *url.URL) error {
 		return fmt.Errorf("scheme %q is neither https nor http", u.Scheme)
 	case u.Hostname() == "":
 		return errors.New("has no host")
+	case strings.ContainsFunc(u.Hostname(), func(r rune) bool {
+		return r > 0x7f || !isAlphanumeric(byte(r)) && !strings.ContainsRune("._:-", r)
+	}):
+		return fmt.Errorf("host %q has a character that no host name has", u.Hostname())
 	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "", u.Opaque != "":
 		return errors.New("may have a scheme, a host and a path, nothing else")
 	case u.Path != "":
