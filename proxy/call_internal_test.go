@@ -83,7 +83,7 @@ func TestTimerOfSecondAttempt(t *testing.T) {
 				if err := c.ctx.Err(); err != nil {
 					t.Errorf("got %v before its time was over", err)
 				}
-				time.Sleep(2)
+				time.Sleep(2 * time.Nanosecond)
 				if err := c.ctx.Err(); err != errTimeout {
 					t.Errorf("got %v after its time, want %v", err, errTimeout)
 				}
