@@ -54,12 +54,14 @@ func TestBatchesFitTheStore(t *testing.T) {
 		name        string
 		each        time.Duration
 		fast        int
-		most, least int // of the batches once they have been found to fit
+		most, least int // of the sweeps' batches once they have been found to fit
+		heads, few  int // of the heads' largest batch, likewise
 	}{
-		{"fast", 0, 0, 500, 500},
-		{"slow", time.Millisecond, 0, 32, 32},
-		{"slow after a while", time.Millisecond, 2000, 32, 32},
-		{"in between", 100 * time.Microsecond, 0, 256, 64},
+		{"fast", 0, 0, 500, 500, 500, 128},
+		{"slow", time.Millisecond, 0, 32, 32, 32, 32},
+		{"slow after a while", time.Millisecond, 2000, 32, 32, 32, 32},
+		{"in between", 100 * time.Microsecond, 0, 256, 64, 32, 32},
+		{"faster than that", 40 * time.Microsecond, 0, 500, 256, 64, 64},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -84,8 +86,8 @@ func TestBatchesFitTheStore(t *testing.T) {
 					}
 				}
 				// One more is what the clock is known by at the next start.
-				if n := slices.Max(slow.updates); n > tt.most+1 || n < min(tt.least, 128) {
-					t.Errorf("heads were written in batches of %v, want %d to %d", slow.updates, tt.least, tt.most)
+				if n := slices.Max(slow.updates); n > tt.heads+1 || n < tt.few {
+					t.Errorf("heads were written in batches of %v, want %d to %d", slow.updates, tt.few, tt.heads)
 				}
 			})
 		})

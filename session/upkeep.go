@@ -193,7 +193,7 @@ func (m *Manager) writeHeads(ctx context.Context, batch []*Session) error {
 	if err := m.store.UpdateHeads(ctx, updates); err != nil {
 		return err
 	}
-	m.flushing.wrote(len(batch), m.now().Sub(began))
+	m.flushing.wrote(len(batch), m.now().Sub(began), longestFlush)
 	m.probed = timed
 	for _, s := range batch {
 		s.written.Store(now)
@@ -211,7 +211,7 @@ func (m *Manager) sweep(ctx context.Context, now time.Time) (more bool) {
 			m.log.Error("expired sessions can't be removed; trying again", "error", err)
 			return false
 		}
-		m.sweeping.wrote(n, m.now().Sub(began))
+		m.sweeping.wrote(n, m.now().Sub(began), longestSweep)
 		if n < batch {
 			return false
 		}
