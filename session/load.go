@@ -10,6 +10,9 @@ import (
 // load reads a session from the store into memory.
 func (m *Manager) load(ctx context.Context, key Key, t Ticket, successor *Identity) (*Session, error) {
 	record, err := m.read(ctx, key)
+	if errors.Is(err, ErrMalformed) {
+		m.audit(EventUnreadable, key, Identity{}, slog.String("error", err.Error()))
+	}
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrNotFound
 	}

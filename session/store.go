@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -18,6 +19,10 @@ var (
 	// ErrSignedOut means that the provider signed the user out while the sign-in
 	// was under way: there is no session, and there must be none (I8).
 	ErrSignedOut = errors.New("session: signed out at the provider meanwhile")
+
+	// ErrMalformed, an ErrNotFound, means that a session is filed, but that nobody can
+	// make sense of its record any more: the store is damaged there.
+	ErrMalformed = fmt.Errorf("%w: its record is malformed", ErrNotFound)
 
 	// ErrRepeated means that a message which counts once came again: nothing was
 	// done this time.
@@ -133,7 +138,8 @@ type Store interface {
 	Create(ctx context.Context, k Key, r Record, f Filing) error
 
 	// Load returns what is filed under k, tombstones included, whether or not
-	// its time has passed; ErrNotFound if there is nothing.
+	// its time has passed; ErrNotFound if there is nothing, ErrMalformed if it can't
+	// be read.
 	Load(ctx context.Context, k Key) (Record, error)
 
 	// UpdateHeads replaces the heads of those sessions that still have one, in

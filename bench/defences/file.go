@@ -158,6 +158,16 @@ var file = []defence{
 		Package: "./session/bolt", Test: "TestLeafDamagedAfterStop",
 	},
 	{
+		Name: "a value that cannot be read is told", File: "session/bolt/tables.go",
+		Old: "session.ErrMalformed, t.store.damaged(what))", New: "session.ErrMalformed, ErrDamaged)",
+		Package: "./session/bolt", Test: "TestMalformedIsTold",
+	},
+	{
+		Name: "a session that cannot be read is over (J10)", File: "session/store.go",
+		Old: `fmt.Errorf("%w: its record is malformed", ErrNotFound)`, New: `fmt.Errorf("its record is malformed")`,
+		Package: "./session", Test: "TestMalformedRecord",
+	},
+	{
 		Name: "damage is found (experiment 12)", File: "session/bolt/verify.go",
 		Old: "if v.damaged > 0 {", New: "if false {",
 		Package: "./session/bolt", Test: "TestCheckFindings",

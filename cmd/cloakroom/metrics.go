@@ -104,7 +104,7 @@ func (m *metrics) gauges() {
 	m.keysValid.Set(1)
 	m.storeSound = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "cloakroom", Name: "store_sound",
-		Help: "0 once damage was met in the store's file: the sessions that lie there are lost, and the next start will refuse it. The log says more.",
+		Help: "0 once damage was met in the store's file: the sessions that lie there are lost, and the next start refuses it if a page is broken. The log says more.",
 	})
 	m.storeSound.Set(1)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{

@@ -98,21 +98,21 @@ type storeCheckCmd struct {
 
 // Run says what is in the file.
 func (c *storeCheckCmd) Run(env *environment) error {
-	path, isBackup := c.File, c.File != ""
+	path, isBackup, isCopy := c.File, c.File != "", false
 	var report bolt.Report
 	var err error
 	if isBackup {
 		report, err = bolt.Check(path)
 		err = hintSource(path, err)
 	} else {
-		path, report, err = c.store(env)
+		path, report, isCopy, err = c.store(env)
 	}
 	if err != nil {
 		return hintStore(err)
 	}
 	env.say("%s: ok", path)
 	env.say("  %s", contents(report))
-	env.say("  %s, of which %s are unused", binary(report.Size), binary(report.FreeBytes))
+	env.say("  %s, of which %s are unused%s", binary(report.Size), binary(report.FreeBytes), ofCopy(path, isCopy))
 	if report.Debris > 0 {
 		env.say("  %d entries that lead nowhere; they do no harm, and most go as time passes", report.Debris)
 	}
@@ -132,32 +132,43 @@ func noteRestored(env *environment, path string, reason bolt.Reason) {
 	env.note("If the store was moved here, bring the file that ends in .mark too.")
 }
 
+// ofCopy says whose the sizes are if a copy of the file at path was checked.
+func ofCopy(path string, isCopy bool) string {
+	info, err := os.Stat(path)
+	if !isCopy || err != nil {
+		return ""
+	}
+	return fmt.Sprintf(", in the copy that the running server made for this; the file has %s", binary(info.Size()))
+}
+
 // store checks the store of the configuration. What a running server has open is
 // checked in a copy that the server makes of it: no page of it is left out.
-func (c *storeCheckCmd) store(env *environment) (path string, report bolt.Report, err error) {
+func (c *storeCheckCmd) store(env *environment) (path string, report bolt.Report, isCopy bool, err error) {
 	cfg, err := loadLocal(c.Config, env.getenv, localKeys...)
 	if err != nil {
-		return "", report, err
+		return "", report, false, err
 	}
 	path = cfg.Store.Bolt.Path
 	// Beside the store there is room for it, which a folder in memory may lack.
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".check-*")
 	if err != nil {
 		report, err = bolt.Check(path)
-		return path, report, err
+		return path, report, false, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	client := newAdminClient(cfg)
 	err = client.copyStore(env.ctx, "/store/backup?for=check", filepath.Join(dir, "copy"), func(file string) (err error) {
-		report, err = bolt.Check(file)
+		if report, err = bolt.Check(file); err != nil {
+			err = fmt.Errorf("%s, in a copy that the running server made: %w", path, err)
+		}
 		report.Restored = "" // a copy has no mark
 		return err
 	})
 	if errors.Is(err, errNotRunning) {
 		report, err = bolt.Check(path)
-		err = client.unanswered(err)
+		return path, report, false, client.unanswered(err)
 	}
-	return path, report, err
+	return path, report, true, err
 }
 
 // contents says in one line what is in a store.

@@ -110,7 +110,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 // there is lost; the rest goes on, so that /readyz stays as it is.
 func (a *app) storeDamaged(err error) {
 	a.metrics.storeSound.Set(0)
-	a.log.Error("the store is damaged: sessions that lie there can't be used, and the next start will refuse the file",
+	a.log.Error("the store is damaged: sessions that lie there can't be used. The next start reads the whole file, and refuses it if a page is broken",
 		"error", err, "hint", remedy)
 }
 

@@ -34,8 +34,8 @@ func (s *Store) Bury(ctx context.Context, b session.Burial) ([]session.Key, erro
 			}
 		}
 		for _, k := range all {
-			f, ok := decodeFiled(t.get(sessionsTable, k[:]))
-			if !ok || !f.live() {
+			f, err := t.filed(k)
+			if err != nil || !f.live() {
 				continue // buried a moment ago, or not there
 			}
 			if err := t.remove(expiryTable, due{f.expires, kindHead, k}.encode()); err != nil {
@@ -64,8 +64,8 @@ func (t *tables) under(ix session.IndexKey) []session.Key {
 		}
 		// The record decides: an entry that it does not confirm is debris. A
 		// tombstone confirms none.
-		f, ok := decodeFiled(t.get(sessionsTable, entry[32:]))
-		if ok && (f.subject == ix || f.sid == ix) {
+		f, err := t.filed(session.Key(entry[32:]))
+		if err == nil && (f.subject == ix || f.sid == ix) {
 			keys = append(keys, session.Key(entry[32:]))
 		}
 	}
@@ -75,7 +75,7 @@ func (t *tables) under(ix session.IndexKey) []session.Key {
 // fence keeps what began at f.at or before from being filed under ix. Of two
 // fences the later counts.
 func (t *tables) fence(ix session.IndexKey, f fence) error {
-	if old, ok := decodeFence(t.get(fencesTable, ix[:])); ok {
+	if old, ok := t.fenceOf(ix); ok {
 		f.at, f.until = max(f.at, old.at), max(f.until, old.until)
 		if err := t.remove(expiryTable, old.due(ix).encode()); err != nil {
 			return err
@@ -87,6 +87,16 @@ func (t *tables) fence(ix session.IndexKey, f fence) error {
 	return t.put(expiryTable, f.due(ix).encode(), nil)
 }
 
+// fenceOf returns the fence of an index key, if there is one that can be read.
+func (t *tables) fenceOf(ix session.IndexKey) (fence, bool) {
+	value := t.get(fencesTable, ix[:])
+	f, ok := decodeFence(value)
+	if !ok && value != nil {
+		_ = t.malformed("a fence")
+	}
+	return f, ok
+}
+
 // fenced reports whether a burial under one of the index keys prevents what
 // began at since.
 func (t *tables) fenced(since time.Time, under []session.IndexKey) bool {
@@ -94,7 +104,7 @@ func (t *tables) fenced(since time.Time, under []session.IndexKey) bool {
 		if ix == (session.IndexKey{}) {
 			continue
 		}
-		if f, ok := decodeFence(t.get(fencesTable, ix[:])); ok && since.UnixMilli() <= f.at {
+		if f, ok := t.fenceOf(ix); ok && since.UnixMilli() <= f.at {
 			return true
 		}
 	}

@@ -49,13 +49,16 @@ func rot(t *testing.T, path string, change func(b []byte)) {
 	}
 }
 
-// leafOf returns the page on which the value of the i-th session's tokens is.
-func leafOf(t *testing.T, b []byte, i int) int {
+// leafOf returns the page on which the value of the i-th session's tokens is, in the
+// closed store at path, whose content is b. What free pages hold, and the ends of
+// others, is older.
+func leafOf(t *testing.T, path string, b []byte, i int) int {
 	t.Helper()
 	k := key(i)
-	at := bytes.Index(b, append(k[:], 0, 0, 0, 0, 0, 0, 0, 1)) // key, version
-	for id := at / pageSize; at > 0 && id >= 0; id-- {
-		if binary.NativeEndian.Uint64(pageOf(b, id)) == uint64(id) {
+	inUse := inUse(t, path)
+	for _, id := range pagesOf(b, 0x02) {
+		run := b[id*pageSize:][:pageSize*(1+int(binary.NativeEndian.Uint32(pageOf(b, id)[12:])))]
+		if inUse[id] && bytes.Contains(run, append(k[:], 0, 0, 0, 0, 0, 0, 0, 1)) { // key, version
 			return id
 		}
 	}
@@ -97,7 +100,7 @@ func TestLeafDamagedAfterStop(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := stopped(t, 300)
-			rot(t, path, func(b []byte) { tt.damage(b[leafOf(t, b, tt.whose)*pageSize:]) })
+			rot(t, path, func(b []byte) { tt.damage(b[leafOf(t, path, b, tt.whose)*pageSize:]) })
 			found := make(told, 10)
 			s, err := bolt.Open(bolt.Options{Path: path, Damaged: found.alarm})
 			if err != nil {
@@ -196,7 +199,7 @@ func inUse(t *testing.T, path string) map[int]bool {
 // next start look at every page.
 func TestUncleanIsCheckedWhole(t *testing.T) {
 	spoil := func(t *testing.T, path string) {
-		rot(t, path, func(b []byte) { b[leafOf(t, b, 200)*pageSize] ^= 1 })
+		rot(t, path, func(b []byte) { b[leafOf(t, path, b, 200)*pageSize] ^= 1 })
 	}
 	for _, tt := range []struct {
 		name string

@@ -60,7 +60,8 @@
 // commit before, which the mark shows unless it is some seconds behind. A page
 // that holds what it held earlier looks sound. And a page that turns, while the
 // process runs, into one that refers to itself can end the process. So can a leaf
-// that did so between a clean stop and the patrol.
+// that did so between a clean stop and the patrol, or that claims then to be a
+// thousand times as large as it is: bbolt takes minutes to free that, and memory.
 //
 // # Restored files
 //

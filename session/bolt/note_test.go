@@ -32,7 +32,7 @@ func TestNoteStaysOnFullDisk(t *testing.T) {
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 {
 		t.Errorf("the log says: %s, want one line", &log)
 	}
-	rot(t, path, func(b []byte) { b[leafOf(t, b, 5)*pageSize] ^= 1 })
+	rot(t, path, func(b []byte) { b[leafOf(t, path, b, 5)*pageSize] ^= 1 })
 	if _, err := bolt.Open(bolt.Options{Path: path}); !errors.Is(err, bolt.ErrDamaged) {
 		t.Errorf("Open: %v, want ErrDamaged: the note is not of this transaction", err)
 	}

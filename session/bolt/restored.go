@@ -72,7 +72,7 @@ func (s *Store) disown(step func(string) error) (at point, live int, err error) 
 		n := 0
 		err := s.db.Update(func(tx *bbolt.Tx) (err error) {
 			at.txid = uint64(tx.ID())
-			n, more, err = (&tables{tx: tx, path: s.path}).drop(dropSize)
+			n, more, err = (&tables{tx: tx, store: s}).drop(dropSize)
 			return err
 		})
 		if err != nil {

@@ -33,7 +33,7 @@ func (s *Store) Revocations(ctx context.Context, now time.Time, limit int) ([]se
 			if due > now.UnixMilli() {
 				break
 			}
-			filed, sealed, ok := decodeRevocation(t.get(revocationsTable, id[:]))
+			filed, sealed, ok := t.revocation(t.get(revocationsTable, id[:]))
 			if !ok || filed != due {
 				continue // debris
 			}
@@ -88,11 +88,20 @@ func (t *tables) enqueue(id [16]byte, value []byte) error {
 
 // dequeue takes the entry of a revocation out of the queue.
 func (t *tables) dequeue(id [16]byte, value []byte) error {
-	due, _, ok := decodeRevocation(value)
+	due, _, ok := t.revocation(value)
 	if !ok {
 		return nil
 	}
 	return t.remove(queueTable, queued(due, id))
+}
+
+// revocation decodes a value, nil if there is none.
+func (t *tables) revocation(value []byte) (dueMilli int64, sealed []byte, ok bool) {
+	dueMilli, sealed, ok = decodeRevocation(value)
+	if !ok && value != nil {
+		_ = t.malformed("a revocation")
+	}
+	return dueMilli, sealed, ok
 }
 
 // Scan returns records in the order of their keys.
@@ -101,17 +110,20 @@ func (s *Store) Scan(ctx context.Context, after session.Key, limit int) ([]sessi
 	err := s.view(ctx, func(t *tables) error {
 		found = nil
 		c := t.bucket(sessionsTable).Cursor()
-		k, v := c.Seek(after[:])
+		k, _ := c.Seek(after[:])
 		if bytes.Equal(k, after[:]) {
-			k, v = c.Next()
+			k, _ = c.Next()
 		}
-		for ; k != nil && len(found) < limit; k, v = c.Next() {
-			f, ok := decodeFiled(v)
-			if !ok || len(k) != len(session.Key{}) {
+		for ; k != nil && len(found) < limit; k, _ = c.Next() {
+			if len(k) != len(session.Key{}) {
 				continue
 			}
-			version, tokens, ok := decodeTokens(t.get(tokensTable, k))
-			if !ok {
+			f, err := t.filed(session.Key(k))
+			if err != nil {
+				continue
+			}
+			version, tokens, err := t.versioned(session.Key(k))
+			if err != nil {
 				continue
 			}
 			found = append(found, session.Entry{Key: session.Key(k), Record: session.Record{

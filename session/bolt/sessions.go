@@ -43,17 +43,13 @@ func (s *Store) Create(ctx context.Context, k session.Key, r session.Record, f s
 func (s *Store) Load(ctx context.Context, k session.Key) (session.Record, error) {
 	var r session.Record
 	err := s.view(ctx, func(t *tables) error {
-		value := t.get(sessionsTable, k[:])
-		if value == nil {
-			return session.ErrNotFound
+		f, err := t.filed(k)
+		if err != nil {
+			return err
 		}
-		f, ok := decodeFiled(value)
-		if !ok {
-			return t.malformed("session " + k.Ref())
-		}
-		version, tokens, ok := decodeTokens(t.get(tokensTable, k[:]))
-		if !ok {
-			return t.malformed("tokens of session " + k.Ref())
+		version, tokens, err := t.versioned(k)
+		if err != nil {
+			return err
 		}
 		r = session.Record{Head: bytes.Clone(f.head), Tokens: bytes.Clone(tokens), Version: version}
 		return nil
@@ -105,20 +101,16 @@ func (s *Store) SwapTokens(ctx context.Context, k session.Key, u session.TokensU
 	value := encodeTokens(u.To, u.Tokens)
 
 	err := s.carry(ctx, &change{patient: u.Patient, apply: func(t *tables) error {
-		filing := t.get(sessionsTable, k[:])
-		if filing == nil {
-			return session.ErrNotFound
-		}
-		f, ok := decodeFiled(filing)
-		if !ok {
-			return t.malformed("session " + k.Ref())
+		f, err := t.filed(k)
+		if err != nil {
+			return err
 		}
 		if !f.live() {
 			return session.ErrNotFound
 		}
-		version, _, ok := decodeTokens(t.get(tokensTable, k[:]))
-		if !ok {
-			return t.malformed("tokens of session " + k.Ref())
+		version, _, err := t.versioned(k)
+		if err != nil {
+			return err
 		}
 		if version != u.From {
 			return session.ErrConflict
@@ -188,8 +180,8 @@ func (t *tables) unindex(k session.Key, f filed) error {
 }
 
 func (t *tables) updateHead(u session.HeadUpdate) error {
-	f, ok := decodeFiled(t.get(sessionsTable, u.Key[:]))
-	if !ok || !f.live() {
+	f, err := t.filed(u.Key)
+	if err != nil || !f.live() {
 		return nil
 	}
 	expires, until := seconds(u.Expires), seconds(u.Until)
@@ -243,7 +235,7 @@ func (t *tables) forget(k session.Key) error {
 	if value == nil && t.get(tokensTable, k[:]) == nil {
 		return nil
 	}
-	if f, ok := decodeFiled(value); ok {
+	if f, err := t.filed(k); err == nil {
 		err := errors.Join(
 			t.unindex(k, f),
 			t.remove(expiryTable, due{f.expires, kindHead, k}.encode()),

@@ -91,7 +91,7 @@ func (t *tables) expire(d due) error {
 	}
 
 	if d.kind == kindFence {
-		f, ok := decodeFence(t.get(fencesTable, d.key[:]))
+		f, ok := t.fenceOf(session.IndexKey(d.key))
 		if ok && f.until > d.at*1000 {
 			return nil // renewed since
 		}
@@ -99,9 +99,9 @@ func (t *tables) expire(d due) error {
 	}
 
 	k := session.Key(d.key)
-	f, ok := decodeFiled(t.get(sessionsTable, k[:]))
+	f, err := t.filed(k)
 	switch {
-	case !ok:
+	case err != nil:
 		return t.forget(k)
 	case d.kind == kindUntil && f.until == d.at:
 		return t.forget(k)

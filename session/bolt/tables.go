@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/cloakroom/cloakroom/session"
 )
 
 // table names a bucket at the root.
@@ -36,7 +38,7 @@ const firstTables = fencesTable
 // dies with it: decode and copy before it ends.
 type tables struct {
 	tx    *bbolt.Tx
-	path  string
+	store *Store
 	dirty bool // whether there is anything to commit
 
 	opened [tableCount]*bbolt.Bucket
@@ -65,9 +67,33 @@ func (t *tables) remove(in table, key []byte) error {
 	return t.bucket(in).Delete(key)
 }
 
-// malformed is the error for a value that cannot be read.
+// filed returns the filing of k: ErrNotFound if there is none, ErrMalformed if it
+// cannot be read.
+func (t *tables) filed(k session.Key) (filed, error) {
+	value := t.get(sessionsTable, k[:])
+	if value == nil {
+		return filed{}, session.ErrNotFound
+	}
+	f, ok := decodeFiled(value)
+	if !ok {
+		return filed{}, t.malformed("session " + k.Ref())
+	}
+	return f, nil
+}
+
+// versioned returns the tokens of a session that is filed, and their version.
+func (t *tables) versioned(k session.Key) (version uint64, tokens []byte, err error) {
+	version, tokens, ok := decodeTokens(t.get(tokensTable, k[:]))
+	if !ok {
+		return 0, nil, t.malformed("tokens of session " + k.Ref())
+	}
+	return version, tokens, nil
+}
+
+// malformed notes that a value cannot be read. What it returns is ErrMalformed, and
+// ErrDamaged.
 func (t *tables) malformed(what string) error {
-	return fmt.Errorf("%q: %w (%s)", t.path, ErrDamaged, what)
+	return fmt.Errorf("%w: %w", session.ErrMalformed, t.store.damaged(what))
 }
 
 // view runs fn in a read transaction. It runs on a goroutine of its own,
@@ -113,6 +139,6 @@ func (s *Store) look(fn func(*tables) error) (err error) {
 	}()
 	return s.db.View(func(t *bbolt.Tx) error {
 		tx = t
-		return fn(&tables{tx: t, path: s.path})
+		return fn(&tables{tx: t, store: s})
 	})
 }

@@ -197,7 +197,7 @@ func (s *Store) try(batch []*change) (bad int, err error) {
 
 	err = s.db.Update(func(t *bbolt.Tx) error {
 		tx, id = t, t.ID()
-		tb := &tables{tx: t, path: s.path}
+		tb := &tables{tx: t, store: s}
 		for i, c := range batch {
 			bad = i
 			if c.err = c.apply(tb); c.err != nil && !refused(c.err) {

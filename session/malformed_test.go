@@ -1,0 +1,72 @@
+package session_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/cloakroom/cloakroom/session"
+)
+
+// J10: a session whose record nobody can make sense of is over, not unavailable for
+// ever: its user signs in again, and the operator is told which it was.
+func TestMalformedRecord(t *testing.T) {
+	for _, bucket := range []string{"sessions", "tokens"} {
+		t.Run(bucket, func(t *testing.T) {
+			r := newRoom(t)
+			ticket, other := r.signIn("alice", nil), r.signIn("bob", nil)
+			r.close()
+			db, err := bbolt.Open(r.path, 0o600, &bbolt.Options{Timeout: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := ticket.Key()
+			err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucket)).Put(key[:], []byte("torn")) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			r.open()
+			r.wantOver(ticket)
+			want(t, "unreadable", len(r.log.events(session.EventUnreadable)), 1)
+			r.access(other)
+			if _, err := r.Start(t.Context(), r.provider.signIn("alice"), &ticket); err != nil {
+				t.Errorf("signing in again: %v", err)
+			}
+		})
+	}
+}
+
+// J10, D12: nor does it live on in memory once it can't be written any more. What
+// its last renewal brought is revoked.
+func TestMalformedUnderRenewal(t *testing.T) {
+	for _, written := range []int{0, 1} { // the intent, the new tokens
+		t.Run(fmt.Sprint(written), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRoom(t)
+				ticket := r.signIn("alice", nil)
+				torn := func() { r.store.set("SwapTokens", fmt.Errorf("swap tokens: %w", session.ErrMalformed)) }
+				if written == 0 {
+					torn()
+				}
+				r.provider.answer = func(int, session.Tokens) (session.Tokens, error) {
+					torn()
+					return r.provider.next(), nil
+				}
+				time.Sleep(6 * time.Minute)
+				if _, err := r.resume(ticket).Access(t.Context()); err == nil {
+					t.Error("a token after the record was torn")
+				}
+				r.wantOver(ticket)
+				synctest.Wait()
+				want(t, "uses", len(r.provider.sent()), written)
+				want(t, "revoked", r.provider.revocations(), []string{"refresh-2"}[:written])
+			})
+		})
+	}
+}
