@@ -23,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/cloakroom/cloakroom/bench/stand"
 )
 
 // options are the flags; the last ones are those of the roles that this program
@@ -46,8 +48,8 @@ func main() {
 	flag.DurationVar(&o.time, "time", 3*time.Second, "how long each contender is under load in a round, whole seconds")
 	flag.BoolVar(&o.quick, "quick", false, "one round of 1 s that counts, and no report: to see that all works")
 	flag.BoolVar(&o.serve, "serve", false, "start everything, say where and how to put load on it, and wait for an interrupt")
-	flag.StringVar(&o.only, "only", "", "scenarios, separated by commas; empty: all")
-	flag.StringVar(&o.contenders, "contenders", "", "contenders, separated by commas; empty: all")
+	flag.StringVar(&o.only, "only", "", "of the scenarios "+stand.Keys(scenarios, scenarioKey)+", those to run, with commas between; empty: all")
+	flag.StringVar(&o.contenders, "contenders", "", "of "+stand.Keys(contenders(), contenderKey)+", those to run, with commas between; empty: all")
 	flag.StringVar(&o.binary, "binary", "", "a Cloakroom to measure; empty: built from this tree")
 	flag.StringVar(&o.out, "out", "", "folder for compare.md and compare.svg; empty: they aren't written")
 	flag.StringVar(&o.date, "date", time.Now().Format(time.DateOnly), "the date that the report names")
@@ -60,7 +62,7 @@ func main() {
 	flag.StringVar(&o.bare.cert, "cert", "", "internal: certificate")
 	flag.StringVar(&o.bare.key, "key", "", "internal: its key")
 	flag.IntVar(&o.bare.floor, "floor", 0, "internal: MiB of heap floor")
-	flag.Parse()
+	stand.ParseFlags()
 	if o.quick {
 		o.rounds, o.time, o.out = 1, time.Second, ""
 	}
@@ -90,13 +92,16 @@ func (o options) run() error {
 
 // compare runs the scenarios and writes the report.
 func (o options) compare(ctx context.Context) (err error) {
-	all, err := choose(contenders(), func(c *contender) string { return c.key }, o.contenders)
+	all, err := stand.Choose(contenders(), contenderKey, o.contenders)
 	if err != nil {
-		return err
+		return fmt.Errorf("-contenders: %w", err)
 	}
-	chosen, err := choose(scenarios, func(s scenario) string { return s.key }, o.only)
+	chosen, err := stand.Choose(scenarios, scenarioKey, o.only)
 	if err != nil {
-		return err
+		return fmt.Errorf("-only: %w", err)
+	}
+	if o.rounds < 1 || o.time < time.Second || o.time%time.Second != 0 {
+		return errors.New("-rounds is 1 or more, and -time whole seconds: wrk knows no others")
 	}
 	for tool, pkg := range map[string]string{"taskset": "util-linux", "wrk": "wrk", "h2load": "nghttp2-client"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -133,6 +138,9 @@ func (o options) compare(ctx context.Context) (err error) {
 	}
 	return o.report(found, all)
 }
+
+func contenderKey(c *contender) string { return c.key }
+func scenarioKey(s scenario) string    { return s.key }
 
 func (o options) report(found run, all []*contender) error {
 	if o.out != "" {

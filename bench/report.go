@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"os/exec"
-	"slices"
 	"strings"
 
 	"github.com/cloakroom/cloakroom/bench/stand"
@@ -103,27 +102,4 @@ func versions() (v []string) {
 		}
 	}
 	return v
-}
-
-// choose returns those of all whose key is named, or all if none is; an unknown
-// name is an error.
-func choose[T any](all []T, key func(T) string, names string) ([]T, error) {
-	if names == "" {
-		return all, nil
-	}
-	wanted := strings.Split(names, ",")
-	var chosen []T
-	for _, one := range all {
-		if i := slices.Index(wanted, key(one)); i >= 0 {
-			chosen, wanted = append(chosen, one), slices.Delete(wanted, i, i+1)
-		}
-	}
-	if len(wanted) > 0 {
-		var known []string
-		for _, one := range all {
-			known = append(known, key(one))
-		}
-		return nil, fmt.Errorf("there is no %q, only %s", wanted, strings.Join(known, ", "))
-	}
-	return chosen, nil
 }

@@ -39,20 +39,6 @@ func TestReportOfMissing(t *testing.T) {
 	}
 }
 
-func TestChoose(t *testing.T) {
-	key := func(s scenario) string { return s.key }
-	for names, want := range map[string]int{"": len(scenarios), "json-64": 1, "h2,json-1": 2, "json": 0, "json-1,nope": 0} {
-		got, err := choose(scenarios, key, names)
-		if len(got) != want || (err == nil) != (want > 0) {
-			t.Errorf("%q: got %d, %v, want %d", names, len(got), err, want)
-		}
-	}
-	// In the order of the list: scenarios of one setup stay together.
-	if got, _ := choose(scenarios, key, "h2,json-1"); len(got) != 2 || got[0].key != "json-1" {
-		t.Errorf("got %v", got)
-	}
-}
-
 // Contenders are stopped and started where the setup changes; a setup in two
 // places would do that twice.
 func TestScenariosOfOneSetupStandTogether(t *testing.T) {

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"io/fs"
 	"maps"
+	"os"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/cloakroom/cloakroom/bench/stand"
 	"github.com/cloakroom/cloakroom/internal/demo"
 	"github.com/cloakroom/cloakroom/session"
 )
@@ -47,6 +51,41 @@ func TestCount(t *testing.T) {
 }
 
 // A section that is measured again takes its own place, and no other's.
+// A quick run shows that all works, and leaves the page of a whole one alone.
+func TestWhatIsWritten(t *testing.T) {
+	defer func(all []part) { parts = all }(parts)
+	parts = []part{{"one", "One", func(b *bench) (string, error) { return b.plot("one", stand.Plot{}) }}}
+	for _, tt := range []struct {
+		name string
+		b    bench
+		want []string
+	}{
+		{"whole", bench{}, []string{"bench/results/capacity-one.svg", "bench/results/capacity.md"}},
+		{"quick", bench{quick: true}, nil},
+		{"quick, with a place to write to", bench{quick: true, out: "here"}, []string{"here/capacity-one.svg", "here/capacity.md"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := tt.b.run(""); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			err := fs.WalkDir(os.DirFS("."), ".", func(path string, d fs.DirEntry, err error) error {
+				if err == nil && !d.IsDir() {
+					got = append(got, path)
+				}
+				return err
+			})
+			if err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("written were %q, %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+	if err := (&bench{}).run("one,nope"); err == nil {
+		t.Error("an unknown section is no error")
+	}
+}
+
 func TestWriteKeepsTheOtherSections(t *testing.T) {
 	b := &bench{out: t.TempDir()}
 	for _, s := range [][2]string{{"start", "## old start\n"}, {"rates", "## rates\n\n| a |\n"}, {"start", "## start\n"}} {

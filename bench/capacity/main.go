@@ -6,19 +6,19 @@
 //	taskset -c 1 go run ./bench/capacity [-quick] [-only rates,stored,memory,expiry,start]
 //
 // It writes bench/results/capacity.md and plots beside it. With -only, the other
-// sections of the page stay as they are. The real binary runs on the first core;
+// sections of the page stay as they are; with -quick, nothing is written. The real binary runs on the first core;
 // what runs in this process has the second. Stores lie in bin/, on the disk
 // whose fsync counts; one million sessions need 20 GB there for some minutes.
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -49,15 +49,15 @@ var parts = []part{
 }
 
 func main() {
-	quick := flag.Bool("quick", false, "less of everything: two minutes, to see that it works")
-	only := flag.String("only", "", "names of the sections to measure, with commas between; empty: all")
-	out := flag.String("out", "bench/results", "folder for the page and the plots")
+	quick := flag.Bool("quick", false, "less of everything, four minutes, printed and not written: to see that it works")
+	only := flag.String("only", "", "of the sections "+stand.Keys(parts, part.key)+", those to measure, with commas between; empty: all")
+	out := flag.String("out", "", "folder for the page and the plots; empty: bench/results, and none with -quick")
 	hold := flag.Int("hold", 0, "hold so many sessions, print what that takes, and end: for the section memory")
 	loaded := flag.Bool("load", false, "with -hold: sessions that were loaded, not begun")
 	binary := flag.String("binary", "", "a Cloakroom to measure, for the section expiry; empty: built from this tree")
 	role := flag.String("role", "", "internal: what this process is")
 	at := flag.String("at", "", "internal: folder or address of the role")
-	flag.Parse()
+	stand.ParseFlags()
 	var err error
 	switch {
 	case *role == "load":
@@ -74,7 +74,13 @@ func main() {
 	}
 }
 
+func (p part) key() string { return p.name }
+
 func (b *bench) run(only string) (err error) {
+	chosen, err := stand.Choose(parts, part.key, only)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll("bin", 0o755); err != nil {
 		return err
 	}
@@ -82,11 +88,11 @@ func (b *bench) run(only string) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(b.dir) }()
-	wanted := strings.Split(only, ",")
-	for _, p := range parts {
-		if only != "" && !slices.Contains(wanted, p.name) {
-			continue
-		}
+	if b.out == "" && b.quick {
+		b.out = b.dir // and gone with it
+	}
+	b.out = cmp.Or(b.out, "bench/results")
+	for _, p := range chosen {
 		began, busy := time.Now(), loadAverage()
 		text, err := p.run(b)
 		if err != nil {

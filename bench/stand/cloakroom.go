@@ -18,7 +18,7 @@ import (
 )
 
 // Options says what is special about a Cloakroom. The zero value is one with
-// every default, except for the log's level, which is warn.
+// every default, except for the log's level, which is error.
 type Options struct {
 	Dir      string // where config, keys and store go; must exist
 	Binary   string // from Build, or an older one
@@ -99,7 +99,7 @@ func NewCloakroom(o Options) (*Cloakroom, error) {
 		`listen: ADDRESS
 public_url: URL
 admin: {listen: "ADMIN"}
-log: {level: warn}
+log: {level: error}
 providers:
   - {name: bench, issuer: "ISSUER", client_id: bench, client_secret: "SECRET"PROVIDERKEYS}
 routes:
