@@ -32,6 +32,7 @@ func (m *Manager) load(ctx context.Context, key Key, t Ticket, successor *Identi
 		m.audit(EventUnreadable, key, s.who, slog.String("error", "its provider is no longer configured with this issuer and client_id"))
 		return nil, ErrNotFound
 	}
+	m.metrics.Loaded(s.who.Provider)
 	s.loading.Store(true)
 	s = m.open.LoadOrStore(key, s)
 	if _, over := m.ended.Load(key); over {

@@ -36,7 +36,8 @@ func (r *room) loads(f func()) int {
 // store as they were.
 func TestLeastRecentlyUsedLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := fewInMemory(t)
+		count := &tally{}
+		r := fewInMemory(t, func(r *room) { r.config = func(c *session.Config) { c.Metrics = count } })
 		tickets := r.fill(32)
 		r.resume(tickets[0])
 		time.Sleep(3 * time.Second)
@@ -54,6 +55,7 @@ func TestLeastRecentlyUsedLeave(t *testing.T) {
 				r.resume(ticket)
 			}
 		}), 19)
+		want(t, "loads that are counted", len(count.of("loaded")), 19)
 		want(t, "token", r.access(tickets[5]), "access-6")
 		want(t, "renewals", r.provider.sent(), []string{})
 		for _, ticket := range tickets {

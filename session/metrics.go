@@ -18,6 +18,9 @@ type Metrics interface {
 	// Breaker tells whether renewals at the provider are held back.
 	Breaker(provider string, open bool)
 
+	// Loaded counts sessions that were read from the store into memory.
+	Loaded(provider string)
+
 	// Began and Ended count sessions; reason is one of Reason….
 	Began(provider string)
 	Ended(provider, reason string)
@@ -43,6 +46,7 @@ func (noMetrics) Renewal(string, string, time.Duration) {}
 func (noMetrics) Rotation(string, bool)                 {}
 func (noMetrics) Reuse(string, bool)                    {}
 func (noMetrics) Breaker(string, bool)                  {}
+func (noMetrics) Loaded(string)                         {}
 func (noMetrics) Began(string)                          {}
 func (noMetrics) Ended(string, string)                  {}
 func (noMetrics) Revocations(int, time.Time)            {}

@@ -40,6 +40,7 @@ func (m *tally) Renewal(p, outcome string, _ time.Duration) { m.note("renewal %s
 func (m *tally) Rotation(p string, rotated bool)            { m.note("rotation %s %v", p, rotated) }
 func (m *tally) Reuse(p string, honoured bool)              { m.note("reuse %s %v", p, honoured) }
 func (m *tally) Breaker(p string, open bool)                { m.note("breaker %s %v", p, open) }
+func (m *tally) Loaded(p string)                            { m.note("loaded %s", p) }
 func (m *tally) Began(p string)                             { m.note("began %s", p) }
 func (m *tally) Ended(p, reason string)                     { m.note("ended %s %s", p, reason) }
 func (m *tally) Revocations(n int, oldest time.Time) {

@@ -27,12 +27,13 @@ type metrics struct {
 	registry  *prometheus.Registry
 	providers []string
 
-	renewals, rotations, reuse, begun, ended *prometheus.CounterVec
-	renewalSeconds                           *prometheus.HistogramVec
-	refusals, signInsRefused                 *prometheus.CounterVec
-	codes, reasons                           vocabulary // of the labels of those two
-	breaker                                  *prometheus.GaugeVec
-	keysValid, storeSound                    prometheus.Gauge
+	renewals, rotations, reuse *prometheus.CounterVec
+	renewalSeconds             *prometheus.HistogramVec
+	begun, loaded, ended       *prometheus.CounterVec
+	refusals, signInsRefused   *prometheus.CounterVec
+	codes, reasons             vocabulary // of the labels of those two
+	breaker                    *prometheus.GaugeVec
+	keysValid, storeSound      prometheus.Gauge
 
 	pending atomic.Int64 // revocations
 	oldest  atomic.Int64 // of them, in ms since 1970; 0: there is none
@@ -61,6 +62,9 @@ func newMetrics(providers []string) *metrics {
 		"Refresh tokens that had to be sent a second time, and whether the provider took them. Compare with refresh_reuse in the configuration.",
 		"provider", "honoured")
 	m.begun = counter("sessions_begun_total", "Sign-ins that became sessions.", "provider")
+	m.loaded = counter("sessions_loaded_total",
+		"Sessions read from the store into memory: of users who come back after ten minutes, and after a restart. "+
+			"Many more while sessions_in_memory is at limits.sessions_in_memory: raise that, if there is room.", "provider")
 	m.ended = counter("sessions_ended_total",
 		"Ended sessions by reason. ticket_replayed is a stolen ticket: look for the audit events session_ended.", "provider", "reason")
 	m.refusals = counter("refusals_total",
@@ -133,6 +137,7 @@ func (m *metrics) zero() {
 			m.reuse.WithLabelValues(p, yes)
 		}
 		m.begun.WithLabelValues(p)
+		m.loaded.WithLabelValues(p)
 		m.breaker.WithLabelValues(p)
 		m.renewalSeconds.WithLabelValues(p)
 	}
@@ -157,7 +162,7 @@ func (m *metrics) watchStore(ready func(context.Context) error) {
 func (m *metrics) watchMemory(count func() int) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "cloakroom", Name: "sessions_in_memory",
-		Help: "Sessions in memory: those used within ten minutes, at most about limits.sessions_in_memory. At that limit calls are slower: raise it if there is room.",
+		Help: "Sessions in memory: those used within ten minutes, at most about limits.sessions_in_memory. Near that limit, see sessions_loaded_total.",
 	}, func() float64 { return float64(count()) }))
 }
 
@@ -232,6 +237,9 @@ func (m *metrics) Breaker(provider string, open bool) {
 	}
 	m.breaker.WithLabelValues(m.provider(provider)).Set(value)
 }
+
+// Loaded implements session.Metrics.
+func (m *metrics) Loaded(provider string) { m.loaded.WithLabelValues(m.provider(provider)).Inc() }
 
 // Began implements session.Metrics.
 func (m *metrics) Began(provider string) { m.begun.WithLabelValues(m.provider(provider)).Inc() }

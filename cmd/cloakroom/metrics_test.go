@@ -50,6 +50,7 @@ func TestMetrics(t *testing.T) {
 	_, after := s.ask("/metrics", nil)
 	for _, want := range []string{
 		`cloakroom_sessions_begun_total{provider="main"} 4`,
+		`cloakroom_sessions_loaded_total{provider="main"} 0`,
 		`cloakroom_sessions_ended_total{provider="main",reason="logout"} 3`,
 		`cloakroom_sessions_ended_total{provider="main",reason="ticket_replayed"} 0`,
 		`cloakroom_renewals_total{outcome="renewed",provider="main"} 1`,
@@ -78,6 +79,15 @@ func TestMetrics(t *testing.T) {
 	}
 	if added := slices.DeleteFunc(series(after), func(name string) bool { return slices.Contains(series(before), name) }); len(added) > 4 {
 		t.Errorf("series that were not there at the start: %v, want one for the reason logout, and three for refusals", added)
+	}
+	p.stop()
+	p.wait()
+	s.serve()
+	if status, body := u.send("GET", "/api/whoami"); status != http.StatusOK {
+		t.Fatalf("a call after a restart = %d %s", status, body)
+	}
+	if _, again := s.ask("/metrics", nil); !strings.Contains(again, `cloakroom_sessions_loaded_total{provider="main"} 1`) {
+		t.Error("a session that was read from the store is not counted")
 	}
 	for _, secret := range s.provider.Secrets() {
 		if strings.Contains(after, secret.Value) {
