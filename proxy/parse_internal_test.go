@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"cmp"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -70,5 +72,30 @@ func TestFrames(t *testing.T) {
 				t.Errorf("between = %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// A port that is the scheme's own may be written or not, by the operator and by the
+// upstream: a redirect to itself stays on the route, and names no inner host (G13).
+func TestLocationWithDefaultPort(t *testing.T) {
+	for _, tt := range []struct{ upstream, host, location, want string }{
+		{"http://api.internal:80", "", "http://api.internal/api/y", "/api/y"},
+		{"http://api.internal", "", "http://API.internal:80/api/y", "/api/y"},
+		{"https://api.internal:443", "", "https://api.internal/api/y", "/api/y"},
+		{"https://api.internal", "", "https://api.internal:443/api/y", "/api/y"},
+		{"https://api.internal:8443", "app.example.com:443", "https://app.example.com/api/y", "/api/y"},
+		{"http://api.internal:443", "", "http://api.internal/api/y", "http://api.internal/api/y"},
+		{"http://api.internal", "", "https://api.internal/api/y", "https://api.internal/api/y"},
+		{"http://api.internal:8080", "", "http://api.internal:80/api/y", "http://api.internal:80/api/y"},
+	} {
+		u, err := url.Parse(tt.upstream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rt := &route{Config: Config{Path: "/api", Upstream: u}, path: "/api", host: cmp.Or(tt.host, u.Host)}
+		from := &url.URL{Scheme: u.Scheme, Host: u.Host, Opaque: "/api/x"}
+		if got := rt.location(from, tt.location); got != tt.want {
+			t.Errorf("%s with the host %s, Location %s: got %q, want %q", tt.upstream, rt.host, tt.location, got, tt.want)
+		}
 	}
 }

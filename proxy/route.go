@@ -110,9 +110,8 @@ func (rt *route) location(from *url.URL, value string) string {
 	if err != nil || u.Opaque != "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return ""
 	}
-	here := u.Scheme == rt.Upstream.Scheme &&
-		(strings.EqualFold(u.Host, rt.Upstream.Host) || strings.EqualFold(u.Host, rt.host))
-	if !here {
+	asked := url.URL{Scheme: rt.Upstream.Scheme, Host: rt.host} // what its Host field says
+	if to := origin(u); to != origin(rt.Upstream) && to != origin(&asked) {
 		return u.String()
 	}
 	path := u.EscapedPath()
