@@ -21,6 +21,10 @@ type conn struct {
 	room int64 // bytes that may still be read
 	got  bool  // something was read in this exchange
 
+	// broke is why reading failed. The system says it once, and to a second read that
+	// the connection ended.
+	broke error
+
 	abort func() // c.cut, made once
 }
 
@@ -56,8 +60,12 @@ func (r reader) Read(p []byte) (int, error) {
 	if r.room <= 0 {
 		return 0, ErrHeader
 	}
+	if r.broke != nil {
+		return 0, r.broke
+	}
 	n, err := r.Conn.Read(p[:min(int64(len(p)), r.room)])
 	r.room -= int64(n)
 	r.got = r.got || n > 0
+	r.broke = err
 	return n, err
 }

@@ -96,8 +96,10 @@ func (x *exchange) receive() (*http.Response, error) {
 		switch {
 		case err != nil && x.conn.room <= 0:
 			return nil, ErrHeader
+		case err != nil && x.conn.broke == io.EOF:
+			return nil, io.ErrUnexpectedEOF
 		case err != nil:
-			return nil, err
+			return nil, cmp.Or(x.conn.broke, err) // it was cut off before it was malformed
 		case res.StatusCode < http.StatusContinue: // its body would be taken for the next answer
 			return nil, ErrStatus
 		case res.StatusCode == http.StatusSwitchingProtocols && x.upload != nil:
