@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cloakroom/cloakroom/session"
@@ -100,16 +101,27 @@ func checkUpstream(u *url.URL) error {
 		return fmt.Errorf("scheme %q is neither https nor http", u.Scheme)
 	case u.Hostname() == "":
 		return errors.New("has no host")
-	case strings.ContainsFunc(u.Hostname(), func(r rune) bool {
+	case strings.Trim(u.Hostname(), ".-") == "" || strings.ContainsFunc(u.Hostname(), func(r rune) bool {
 		return r > 0x7f || !isAlphanumeric(byte(r)) && !strings.ContainsRune("._:-", r)
 	}):
 		return fmt.Errorf("host %q has a character that no host name has", u.Hostname())
+	case !ValidPort(u):
+		return fmt.Errorf("port %q is not a number from 1 to 65535", u.Port())
 	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "", u.Opaque != "":
 		return errors.New("may have a scheme, a host and a path, nothing else")
 	case u.Path != "":
 		return checkPath(u.EscapedPath())
 	}
 	return nil
+}
+
+// ValidPort reports whether u has no port or a possible one.
+func ValidPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && n > 0
 }
 
 // checkPath accepts paths that every parser reads alike.

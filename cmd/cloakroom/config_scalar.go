@@ -148,22 +148,6 @@ func parseSizeOption(s string) (any, error) {
 	return size, nil
 }
 
-func parseURL(s string) (any, error) {
-	u, err := url.Parse(s)
-	if err == nil && u.Scheme != "" && u.Hostname() != "" && u.Opaque == "" {
-		return u, nil
-	}
-	const want = "must be a URL with scheme and host, such as https://app.example.com"
-	switch host, err := hostOf(s); {
-	case err != nil:
-		return nil, errors.New(want)
-	case loopback(host):
-		return nil, errors.New(want + "; did you mean http://" + s + "?") // no secret looks like this
-	default:
-		return nil, errors.New(want + "; write https:// or http:// before the host")
-	}
-}
-
 func parsePrefix(s string) (any, error) {
 	p, err := netip.ParsePrefix(s)
 	if err != nil {

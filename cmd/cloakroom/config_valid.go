@@ -1,9 +1,7 @@
 package main
 
 import (
-	"net"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -122,30 +120,17 @@ func (v validator) publicURL() {
 		v.errorf(key, "must be an origin, scheme and host only, such as https://app.example.com")
 	case u.Scheme != "https" && u.Scheme != "http":
 		v.errorf(key, "must begin with https://")
-	case !validPort(u):
-		v.errorf(key, "the port must be a number from 1 to 65535")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		v.errorf(key, "must be https; plain http is for localhost, 127.0.0.1 and [::1] only, because browsers then get cookies without Secure")
 	case u.Scheme == "http" && v.cfg.TLS.Enabled():
 		v.errorf(key, "is http, but tls is configured; write https")
 	case u.Host != strings.ToLower(u.Host) || strings.ContainsFunc(u.Host, unprintable):
 		v.errorf(key, "write the host as browsers send it: lower case, international names as xn--")
+	case hostProblem(u) != "":
+		v.errorf(key, "%s", hostProblem(u))
 	case defaultPort(u):
 		v.errorf(key, "leave the port out: browsers don't send the scheme's own one")
 	}
-}
-
-// validPort reports whether u has no port or a possible one.
-func validPort(u *url.URL) bool {
-	if u.Port() == "" {
-		return !strings.HasSuffix(u.Host, ":")
-	}
-	n, err := strconv.ParseUint(u.Port(), 10, 16)
-	return err == nil && n > 0
-}
-
-func defaultPort(u *url.URL) bool {
-	return u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80"
 }
 
 // plainPath is a path that every server and browser reads in the same way:
@@ -259,23 +244,4 @@ func (v validator) limits() {
 	if v.cfg.SPA.CSP != "" && v.cfg.SPA.Dir == "" && !v.has("spa.dir") {
 		v.errorf("spa.csp", "spa.dir is missing, so there is no page to protect")
 	}
-}
-
-// hostOf returns the host of a host:port that can be listened on.
-func hostOf(address string) (string, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return "", err
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return host, err
-}
-
-// loopback reports whether host is this machine, whatever the resolver says.
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

@@ -59,6 +59,10 @@ func (v validator) provider(key string, p Provider) {
 			v.errorf(key+".issuer", "must be a URL without credentials, query and fragment, such as https://id.example.com")
 		case u.Scheme != "https" && u.Scheme != "http" || u.Scheme == "http" && !loopback(u.Hostname()):
 			v.errorf(key+".issuer", "must be https; plain http is for localhost, 127.0.0.1 and [::1] only")
+		case strings.ContainsFunc(p.Issuer, notInURL):
+			v.errorf(key+".issuer", "has a character that no URL has; give the issuer exactly as the provider's metadata spells it")
+		case hostProblem(u) != "":
+			v.errorf(key+".issuer", "%s", hostProblem(u))
 		case strings.HasSuffix(p.Issuer, "/.well-known/openid-configuration"):
 			v.errorf(key+".issuer", "is the metadata's address; the issuer is what comes before /.well-known")
 		case len(p.Issuer) > 255:
@@ -76,8 +80,21 @@ func (v validator) provider(key string, p Provider) {
 		v.errorf(key+".token_timeout", "is longer than shutdown_timeout: a stop would cut off a renewal under way")
 	}
 	v.refreshReuse(key+".refresh_reuse", p)
-	if !v.has(key+".post_logout") && !validPostLogout(p.PostLogout) {
-		v.errorf(key+".post_logout", "must be a path here, such as /goodbye, or an absolute https URL")
+	v.postLogout(key+".post_logout", p.PostLogout)
+}
+
+// postLogout accepts a plain path, or an https URL to somewhere else. The URL is
+// fixed configuration: no request can change it.
+func (v validator) postLogout(key, s string) {
+	if v.has(key) || strings.HasPrefix(s, "/") && pathProblem(s) == "" {
+		return
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsFunc(s, notInURL):
+		v.errorf(key, "must be a path here, such as /goodbye, or an absolute https URL")
+	case hostProblem(u) != "":
+		v.errorf(key, "%s", hostProblem(u))
 	}
 }
 
@@ -105,16 +122,6 @@ func (v validator) refreshReuse(key string, p Provider) {
 	case r.Window < p.TokenTimeout+reuseMargin && r.Window != 0:
 		v.warnf(window, "is shorter than token_timeout and 5s more, so a second use may come too late; write a shorter token_timeout")
 	}
-}
-
-// validPostLogout accepts a plain path, or an https URL to somewhere else. The
-// URL is fixed configuration: no request can change it.
-func validPostLogout(s string) bool {
-	if strings.HasPrefix(s, "/") {
-		return pathProblem(s) == ""
-	}
-	u, err := url.Parse(s)
-	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil
 }
 
 // providerAuth holds the credential against the way it is to be used. There is
@@ -197,6 +204,8 @@ func (v validator) words(key string, list []string) {
 }
 
 func unprintable(r rune) bool { return r < ' ' || r > '~' }
+
+func notInURL(r rune) bool { return unprintable(r) || strings.ContainsRune(` "<>\^`+"`{|}", r) }
 
 // scopeToken follows RFC 6749 3.3.
 func scopeToken(s string) bool {

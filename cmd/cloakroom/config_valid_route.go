@@ -57,10 +57,6 @@ func (v validator) routePath(key string, r *Route) {
 	}
 }
 
-// hostName is what resolvers and Host fields agree about: names, and addresses of
-// both kinds. Some names of machines have an underscore.
-var hostName = regexp.MustCompile(`^[0-9A-Za-z._:-]+$`)
-
 func (v validator) upstream(key string, r *Route) {
 	at := key + ".upstream"
 	if !v.ok(at, r.Upstream == nil, "give the URL of the server behind, such as http://127.0.0.1:9000") {
@@ -74,10 +70,8 @@ func (v validator) upstream(key string, r *Route) {
 		v.errorf(at, "must not have credentials, a query or a fragment")
 	case u.RawPath != "" || pathProblem("/"+strings.TrimPrefix(u.Path, "/")) != "":
 		v.errorf(at, "has a path that servers read differently; keep to letters, digits, - . _ ~ and /")
-	case !hostName.MatchString(u.Hostname()):
-		v.errorf(at, "has a character that no host name has; write names of other alphabets in Punycode (xn--...), and addresses without a zone")
-	case !validPort(u):
-		v.errorf(at, "the port must be a number from 1 to 65535")
+	case hostProblem(u) != "":
+		v.errorf(at, "%s", hostProblem(u))
 	case u.Scheme == "http" && v.at.set(key+".upstream_tls"):
 		v.errorf(key+".upstream_tls", "upstream is http; write https, or remove this")
 	case u.Scheme == "http" && !loopback(u.Hostname()) && r.Auth != "none" && r.Token != "none":
