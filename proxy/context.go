@@ -51,10 +51,10 @@ func (c *callContext) Done() <-chan struct{} {
 func (c *callContext) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
+	if c.err == nil && c.Context.Err() != nil {
+		c.end(context.Cause(c.Context)) // nobody listened, or heard it yet
 	}
-	return c.Context.Err()
+	return c.err
 }
 
 // listen makes the end of the browser's request that of the context.
@@ -70,9 +70,13 @@ func (c *callContext) listen() {
 func (c *callContext) cancel(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return
+	if c.err == nil {
+		c.end(why)
 	}
+}
+
+// end is called with mu held, once.
+func (c *callContext) end(why error) {
 	c.err = why
 	if c.done != nil {
 		close(c.done)

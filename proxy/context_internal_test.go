@@ -75,9 +75,6 @@ func TestCallContextListens(t *testing.T) {
 		if heard.Load() {
 			t.Error("a call that takes a moment is registered with the server's context")
 		}
-		if c.Err() == nil {
-			t.Error("the context knows of no end")
-		}
 		c.listen()
 		synctest.Wait()
 		if !heard.Load() {
@@ -89,6 +86,34 @@ func TestCallContextListens(t *testing.T) {
 		over.listen()
 		if over.deafen != nil {
 			t.Error("a context that is over listens")
+		}
+	})
+}
+
+// Who asks and hears that it is over can rely on that: Done is closed, the functions
+// run, and what comes later is not the reason.
+func TestCallContextAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent, leave := context.WithCancelCause(t.Context())
+		c := &callContext{Context: parent}
+		var ran atomic.Bool
+		c.AfterFunc(func() { ran.Store(true) })
+		leave(errWhy)
+		if c.Err() != errWhy {
+			t.Errorf("got %v after the browser left, want %v", c.Err(), errWhy)
+		}
+		select {
+		case <-c.Done():
+		default:
+			t.Error("Done is open after Err told of the end")
+		}
+		synctest.Wait()
+		if !ran.Load() {
+			t.Error("a function did not run")
+		}
+		c.cancel(errOver)
+		if c.Err() != errWhy {
+			t.Errorf("then %v, want %v still", c.Err(), errWhy)
 		}
 	})
 }
