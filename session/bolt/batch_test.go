@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/cloakroom/cloakroom/session"
 	"github.com/cloakroom/cloakroom/session/bolt"
@@ -88,6 +89,37 @@ func TestCrowdSharesCommits(t *testing.T) {
 		t.Errorf("%d changes, 32 at a time, took %d commits", callers*rounds, n)
 	} else {
 		t.Logf("%d changes, 32 at a time, took %d commits", callers*rounds, n)
+	}
+}
+
+// The crowd is not waited for where each of its members costs much: what keeps the
+// processor busy keeps nobody from the disk for longer than a turn.
+func TestBusyProcessorHoldsNobody(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	s, err := bolt.Open(bolt.Options{Path: filepath.Join(t.TempDir(), "sessions.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	const changes = 100
+	before := s.Commits()
+	var all sync.WaitGroup
+	for range changes {
+		all.Go(func() {
+			if err := s.Do(t.Context(), true, func() error { return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+		for busy := time.Now(); time.Since(busy) < 2*time.Millisecond; {
+			continue
+		}
+		runtime.Gosched() // the change waits, and it is the writer's turn
+	}
+	all.Wait()
+	if n := s.Commits() - before; n < changes/10 {
+		t.Errorf("%d changes, one for each turn of a busy processor, took %d commits: the first waited for too many", changes, n)
+	} else {
+		t.Logf("%d commits", n)
 	}
 }
 

@@ -18,6 +18,10 @@ import (
 // change waits for those before it.
 const batchSize = 512
 
+// longestGather is after how long the writer lets others run no longer before it
+// commits what it has: about what a commit takes.
+const longestGather = time.Millisecond
+
 // errUnchanged ends a transaction that has nothing to commit.
 var errUnchanged = errors.New("unchanged")
 
@@ -81,17 +85,19 @@ func (s *Store) write() {
 
 // gather adds to first whatever waits already, and what those add who are about to:
 // they get to run before a commit holds the processor, as a system call does until the
-// runtime takes it away. While all changes are patient it waits for more, until the
-// first that is not.
+// runtime takes it away. Where others keep the processor busy, each turn of them all
+// is as much time that the first waits, so longestGather bounds that. While all
+// changes are patient it waits for more, until the first that is not.
 func (s *Store) gather(first *change) []*change {
 	batch := []*change{first}
 	if first.patient && s.wait > 0 {
 		batch = s.company(batch)
 	}
-	for {
+	for began := time.Now(); ; {
 		before := len(batch)
 		runtime.Gosched()
-		if batch = s.drain(batch); len(batch) == before || len(batch) == batchSize {
+		batch = s.drain(batch)
+		if len(batch) == before || len(batch) == batchSize || time.Since(began) > longestGather {
 			return batch
 		}
 	}
