@@ -41,6 +41,12 @@ func (a *app) adminHandler(draining *atomic.Bool) http.Handler {
 	mux.Handle("GET /metrics", a.metrics.handler())
 	mux.HandleFunc("GET /keys", a.listKeys)
 	mux.HandleFunc("POST /store/backup", a.backupStore)
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		answerProblem(w, adminProblem{
+			Status: http.StatusNotFound, Code: "not_found", Title: "There is nothing here",
+			Detail: "there are GET /healthz, /readyz, /metrics and /keys, and POST /store/backup",
+		})
+	})
 	return localOnly(a.authorized(mux))
 }
 

@@ -78,6 +78,7 @@ func TestAdminToken(t *testing.T) {
 		body       string
 	}{
 		{"whether there is anything else", "/nothing", nil, 401, `{"title":`},
+		{"nothing with the token", "/nothing", authorized, 404, `{"title":"There is nothing here","status":404,"code":"not_found","detail":"there are GET /healthz, `},
 		{"metrics", "/metrics", nil, 200, "# HELP"},
 		{"keys without a token", "/keys", nil, 401, `{"title":`},
 		{"a backup without a token", "/store/backup", func(r *http.Request) { r.Method = "POST" }, 401, `{"title":`},
@@ -97,7 +98,7 @@ func TestAdminToken(t *testing.T) {
 			}
 		})
 	}
-	if text := p.stderr.String(); strings.Contains(text, token) || !strings.Contains(text, `"code":"admin_token","listener":"admin"`) {
+	if text := p.stderr.String(); strings.Contains(text, token) || !strings.Contains(text, `"code":"admin_token","listener":"admin","method":"POST","path":"/store/backup","client":"127.0.0.1:`) {
 		t.Errorf("the log holds the token, or no audit line of the refusals:\n%s", text)
 	}
 }

@@ -73,7 +73,8 @@ func (a *app) authorized(next http.Handler) http.Handler {
 		right := subtle.ConstantTimeCompare(got[:], want[:]) == 1 && strings.EqualFold(scheme, "Bearer") && a.token != ""
 		if !right && !openPaths[r.URL.Path] {
 			session.Audit(r.Context(), a.log, session.EventRefused,
-				slog.String("code", "admin_token"), slog.String("listener", "admin"))
+				slog.String("code", "admin_token"), slog.String("listener", "admin"), slog.String("method", fmt.Sprintf("%.20s", r.Method)),
+				slog.String("path", fmt.Sprintf("%.100s", r.URL.Path)), slog.String("client", r.RemoteAddr))
 			w.Header().Set("WWW-Authenticate", `Bearer realm="cloakroom admin"`)
 			answerProblem(w, adminProblem{
 				Status: http.StatusUnauthorized, Code: "admin_token", Title: "A bearer token is needed",

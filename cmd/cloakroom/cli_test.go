@@ -27,8 +27,8 @@ func TestCommandLine(t *testing.T) {
 		{"an unknown flag", []string{"check", "--confg", "x"}, 2, "", "unknown flag"},
 		{"a flag without its value", []string{"check", "--config"}, 2, "", "--config"},
 		{"too much", []string{"version", "now"}, 2, "", "unexpected argument now"},
-		{"no configuration", []string{"check"}, 3, "", "config.yaml: can't open the file: no such file or directory; name another with --config"},
-		{"a folder as configuration", []string{"check", "-c", "."}, 3, "", "is a directory"},
+		{"no configuration", []string{"check"}, 3, "", "config.yaml: can't open the file: no such file or directory; name another with --config, or write one: "},
+		{"a folder as configuration", []string{"check", "-c", "."}, 3, "", "is a directory; name a file in it with --config"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := cloakroom(t, t.TempDir(), tt.args...)

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -28,13 +29,23 @@ const (
 func LoadConfig(file string, env func(string) (string, bool)) (*Config, Problems, error) {
 	data, err := readLimited(file, maxConfig)
 	if err != nil {
-		hint := ""
-		if errors.Is(err, os.ErrNotExist) {
-			hint = "; name another with --config"
-		}
-		return nil, nil, Problems{{File: file, Text: err.Error() + hint, Outside: true}}
+		return nil, nil, Problems{noConfig(file, err)}
 	}
 	return ParseConfig(file, data, env)
+}
+
+// noConfig is the problem with a file that can't be read, and what to do.
+func noConfig(file string, err error) Problem {
+	hint := ""
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		hint = "; name another with --config, or write one: README and the annotated config.yaml show how"
+	case errors.Is(err, syscall.EISDIR):
+		hint = "; name a file in it with --config"
+	case errors.Is(err, os.ErrPermission):
+		hint = "; run this as the user that the server runs as"
+	}
+	return Problem{File: file, Text: err.Error() + hint, Outside: true}
 }
 
 // loadLocal reads what commands on this machine need of file: the options at
@@ -44,7 +55,7 @@ func LoadConfig(file string, env func(string) (string, bool)) (*Config, Problems
 func loadLocal(file string, env func(string) (string, bool), keys ...string) (*Config, error) {
 	data, err := readLimited(file, maxConfig)
 	if err != nil {
-		return nil, Problems{{File: file, Text: err.Error() + "; name another with --config", Outside: true}}
+		return nil, Problems{noConfig(file, err)}
 	}
 	d := newDecoder(file, env)
 	cfg := DefaultConfig()

@@ -20,18 +20,22 @@ import (
 type demoCmd struct {
 	Listen   string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the demo is served (${default}); a loopback address, or a port alone."`
 	Provider string        `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where the development provider listens (${default}). It is another site than localhost."`
+	API      string        `name:"api" default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"Where the sample API listens (a free port), for a configuration of your own."`
 	TokenTTL time.Duration `default:"30s" help:"How long an access token lives (${default})."`
 	Idle     time.Duration `default:"10m" help:"How long a session lives when nobody does anything (${default})."`
 
 	RedirectURI  string `placeholder:"URI" help:"Register one more client at the development provider, for a configuration of your own."`
 	ClientID     string `default:"app" placeholder:"ID" help:"The ID of that client (${default})."`
-	ClientSecret string `default:"app-secret" placeholder:"SECRET" help:"Its secret (${default}); client_secret_basic."`
+	ClientSecret string `default:"${demo_secret}" placeholder:"SECRET" help:"Its secret (${default}); client_secret_basic."`
 
 	Verbose bool `short:"v" help:"Log every request."`
 }
 
 // demoClient is Cloakroom's own ID at the development provider.
 const demoClient = "demo"
+
+// demoSecret is the secret of the other client, unless another one is asked for.
+const demoSecret = "app-secret"
 
 // Run serves the demo until the environment's context ends. Everything it
 // keeps is in a temporary folder that goes with it.
@@ -45,11 +49,12 @@ func (d *demoCmd) Run(env *environment) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 
-	l, provider, err := d.open()
+	l, api, provider, err := d.open()
 	if err != nil {
 		return err
 	}
 	defer provider.Close()
+	defer serveAPI(api, demo.APIConfig{Issuer: provider.URL, Keys: provider.KeySet})()
 	_, port, _ := net.SplitHostPort(l.public.Addr().String())
 	app, clientSecret := "http://localhost:"+port, rand.Text()
 	client := registered(demoClient, clientSecret, app+"/bff/callback")
@@ -58,13 +63,8 @@ func (d *demoCmd) Run(env *environment) error {
 	if d.RedirectURI != "" {
 		provider.SetClient(registered(d.ClientID, d.ClientSecret, d.RedirectURI))
 	}
-	api, apiURL, err := startAPI(demo.APIConfig{Issuer: provider.URL, Keys: provider.KeySet})
-	if err != nil {
-		return errors.Join(err, l.close())
-	}
-	defer func() { _ = api.Close() }()
 
-	cfg := d.config(dir, app, provider.URL, apiURL)
+	cfg := d.config(dir, app, provider.URL, "http://"+api.Addr().String())
 	cfg.Providers[0].ClientSecret = session.Secret(clientSecret)
 	if d.Verbose {
 		cfg.Log.Level = "debug"
@@ -83,7 +83,7 @@ func (d *demoCmd) check() error {
 	for _, option := range []struct {
 		name string
 		addr *string
-	}{{"--listen", &d.Listen}, {"--provider", &d.Provider}} {
+	}{{"--listen", &d.Listen}, {"--provider", &d.Provider}, {"--api", &d.API}} {
 		if _, err := strconv.ParseUint(*option.addr, 10, 16); err == nil {
 			*option.addr = net.JoinHostPort("127.0.0.1", *option.addr)
 		}
@@ -109,21 +109,28 @@ func (d *demoCmd) check() error {
 
 // open takes all the addresses of the demo, so that every one that is in use is
 // known at once.
-func (d *demoCmd) open() (l listeners, provider *demo.Server, err error) {
-	var public, issuer, admin error
+func (d *demoCmd) open() (l listeners, api net.Listener, provider *demo.Server, err error) {
+	var public, issuer, admin, sample error
 	l.public, public = net.Listen("tcp", d.Listen)
 	provider, issuer = demo.StartProvider(demo.ProviderConfig{Listen: d.Provider, AccessTTL: d.TokenTTL})
 	l.admin, admin = net.Listen("tcp", "127.0.0.1:0")
-	err = errors.Join(taken("--listen "+d.Listen, public), taken("--provider "+d.Provider, issuer), admin)
+	api, sample = net.Listen("tcp", d.API)
+	err = errors.Join(taken("--listen "+d.Listen, public), taken("--provider "+d.Provider, issuer), taken("--api "+d.API, sample), admin)
 	if err == nil {
-		return l, provider, nil
+		return l, api, provider, nil
 	}
 	hint := "try: cloakroom demo --listen " + other(d.Listen, public, 8090) +
 		" --provider " + other(d.Provider, issuer, 8091)
+	if sample != nil {
+		hint += " --api " + other(d.API, sample, 9000)
+	}
 	if provider != nil {
 		provider.Close()
 	}
-	return l, nil, hinted{errors.Join(err, l.close()), hint}
+	if api != nil {
+		err = errors.Join(err, api.Close())
+	}
+	return l, nil, nil, hinted{errors.Join(err, l.close()), hint}
 }
 
 // taken says in few words why an address could not be had.
@@ -172,15 +179,11 @@ func registered(id, secret, redirectURI string) demo.Client {
 	return c
 }
 
-// startAPI serves the sample API on a free loopback port.
-func startAPI(cfg demo.APIConfig) (*http.Server, string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, "", err
-	}
+// serveAPI serves the sample API until stop is called.
+func serveAPI(listener net.Listener, cfg demo.APIConfig) (stop func()) {
 	server := &http.Server{Handler: demo.NewAPI(cfg), ReadHeaderTimeout: readHeaderTimeout}
 	go func() { _ = server.Serve(listener) }()
-	return server, "http://" + listener.Addr().String(), nil
+	return func() { _ = server.Close() }
 }
 
 // config is the configuration that an operator would write for the demo.
@@ -225,7 +228,12 @@ func (d *demoCmd) greet(env *environment, cfg *Config, provider *demo.Server) {
 	env.say("  Sign in   as %s (no passwords)", strings.Join(users, ", "))
 	env.say("  Provider  %s  (one-time refresh tokens, access tokens live %s)", provider.URL, d.TokenTTL)
 	if d.RedirectURI != "" {
-		env.say("  Client    %s, for %s, with the secret of --client-secret", d.ClientID, d.RedirectURI)
+		secret := "the secret of --client-secret"
+		if d.ClientSecret == demoSecret {
+			secret = "the secret " + demoSecret
+		}
+		env.say("  Client    %s, for %s, with %s", d.ClientID, d.RedirectURI, secret)
+		env.say("  API       %s: /whoami, /orders, /sse", cfg.Routes[0].Upstream)
 	}
 	env.say("  Data      in a temporary folder, gone when you stop")
 	env.say("  Stop      with Ctrl-C")

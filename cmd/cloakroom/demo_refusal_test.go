@@ -7,7 +7,7 @@ import (
 
 // The demo signs anybody in as anybody: it is for this machine only.
 func TestDemoListensLocally(t *testing.T) {
-	for _, option := range []string{"--listen", "--provider"} {
+	for _, option := range []string{"--listen", "--provider", "--api"} {
 		for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:8080", "nonsense", "99999"} {
 			r := cloakroom(t, t.TempDir(), "demo", option, addr)
 			if r.code != 1 || !strings.Contains(r.stderr, "hint: "+option+" takes HOST:PORT") {

@@ -84,10 +84,10 @@ func TestDemo(t *testing.T) {
 func TestDemoClient(t *testing.T) {
 	s := newSite(t, demo.ProviderConfig{})
 	const app = "http://localhost:3000/bff/callback"
-	issuer := "http://127.0.0.1:" + freePort(t)
-	p := s.run("demo", "--listen", "0", "--provider", strings.TrimPrefix(issuer, "http://127.0.0.1:"),
+	issuer, api := "http://127.0.0.1:"+freePort(t), freePort(t)
+	p := s.run("demo", "--listen", "0", "--provider", strings.TrimPrefix(issuer, "http://127.0.0.1:"), "--api", api,
 		"--redirect-uri", app, "--client-id", "mine", "--client-secret", "its-secret")
-	for _, want := range []string{"Open      http://localhost:", "Client    mine, for " + app} {
+	for _, want := range []string{"Open      http://localhost:", "Client    mine, for " + app + ", with the secret of --client-secret", "API       http://127.0.0.1:" + api} {
 		if !p.stdout.until(want, p.ended) {
 			t.Fatalf("it does not say %q:\n%s%s", want, p.stdout, p.stderr)
 		}
@@ -96,6 +96,13 @@ func TestDemoClient(t *testing.T) {
 		t.Error("it prints the secret")
 	}
 	hc := s.user().hc
+	res, err := hc.Get("http://127.0.0.1:" + api + "/public/whoami")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = res.Body.Close(); res.StatusCode != http.StatusOK {
+		t.Errorf("the API = %d, want %d", res.StatusCode, http.StatusOK)
+	}
 	for path, want := range map[string]int{
 		"/authorize?client_id=mine&redirect_uri=" + app:                                                      http.StatusSeeOther,
 		"/authorize?client_id=mine&redirect_uri=" + app + "/other":                                           http.StatusBadRequest,
@@ -112,6 +119,15 @@ func TestDemoClient(t *testing.T) {
 	}
 }
 
+// The secret that nobody chose is told.
+func TestDemoClientSecret(t *testing.T) {
+	s := newSite(t, demo.ProviderConfig{})
+	p := s.run("demo", "--listen", "0", "--provider", "0", "--redirect-uri", "http://localhost:3000/bff/callback")
+	if !p.stdout.until("with the secret app-secret", p.ended) {
+		t.Errorf("it says:\n%s%s", p.stdout, p.stderr)
+	}
+}
+
 // A port that is taken is said to be, both at once, with a command that works.
 func TestDemoPortInUse(t *testing.T) {
 	s := newSite(t, demo.ProviderConfig{})
@@ -124,17 +140,18 @@ func TestDemoPortInUse(t *testing.T) {
 	alsoTaken := strings.TrimPrefix(other.URL, "http://")
 	free := "127.0.0.1:" + freePort(t)
 	for _, tt := range []struct {
-		name             string
-		listen, provider string
-		want             []string
+		name                  string
+		listen, provider, api string
+		want                  []string
 	}{
-		{"the provider's", free, taken, []string{"--provider " + taken + ": bind: address already in use", "--listen " + free + " --provider 127.0.0.1:"}},
-		{"the app's", taken, free, []string{"--listen " + taken + ": bind: address already in use", "--provider " + free}},
-		{"both", taken, alsoTaken, []string{"--listen " + taken + ": bind: ", "--provider " + alsoTaken + ": bind: "}},
-		{"a port alone", strings.TrimPrefix(taken, "127.0.0.1:"), free, []string{"--listen " + taken + ": bind: "}},
+		{"the provider's", free, taken, "0", []string{"--provider " + taken + ": bind: address already in use", "--listen " + free + " --provider 127.0.0.1:"}},
+		{"the app's", taken, free, "0", []string{"--listen " + taken + ": bind: address already in use", "--provider " + free}},
+		{"both", taken, alsoTaken, "0", []string{"--listen " + taken + ": bind: ", "--provider " + alsoTaken + ": bind: "}},
+		{"a port alone", strings.TrimPrefix(taken, "127.0.0.1:"), free, "0", []string{"--listen " + taken + ": bind: "}},
+		{"the API's", free, "0", taken, []string{"--api " + taken + ": bind: ", "--listen " + free + " --provider 127.0.0.1:0 --api 127.0.0.1:"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := s.run("demo", "--listen", tt.listen, "--provider", tt.provider)
+			p := s.run("demo", "--listen", tt.listen, "--provider", tt.provider, "--api", tt.api)
 			if code := p.wait(); code != 1 {
 				t.Errorf("exit %d, want 1", code)
 			}

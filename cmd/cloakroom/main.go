@@ -109,7 +109,7 @@ func run(env *environment, args []string) int {
 		kong.Name("cloakroom"),
 		kong.Description("Signs the users of a single-page app in, keeps their tokens on the server, and puts a fresh one on each API call."),
 		kong.Writers(env.stdout, env.stderr),
-		kong.Vars{"version": "cloakroom " + version()},
+		kong.Vars{"version": "cloakroom " + version(), "demo_secret": demoSecret},
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
