@@ -158,6 +158,11 @@ var file = []defence{
 		Package: "./session/bolt", Test: "TestLeafDamagedAfterStop",
 	},
 	{
+		Name: "a busy processor keeps nobody from the disk", File: "session/bolt/writer.go",
+		Old: "time.Since(began) > longestGather", New: "time.Since(began) > time.Hour+longestGather",
+		Package: "./session/bolt", Test: "TestBusyProcessorHoldsNobody",
+	},
+	{
 		Name: "a value that cannot be read is told", File: "session/bolt/tables.go",
 		Old: "session.ErrMalformed, t.store.damaged(what))", New: "session.ErrMalformed, ErrDamaged)",
 		Package: "./session/bolt", Test: "TestMalformedIsTold",

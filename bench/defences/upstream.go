@@ -119,6 +119,16 @@ var upstream = []defence{
 		Package: "./proxy/http1", Test: "TestHeadLimit",
 	},
 	{
+		Name: "why a connection broke is kept", File: "proxy/http1/conn.go",
+		Old: "\tr.broke = err\n", New: "",
+		Package: "./proxy/http1", Test: "TestBrokenConnections",
+	},
+	{
+		Name: "a redirect to another spelling of the upstream stays on the route (G13)", File: "proxy/route.go",
+		Old: "to != origin(rt.Upstream) && to", New: "u.Host != rt.Upstream.Host && to",
+		Package: "./proxy", Test: "TestLocationWithDefaultPort",
+	},
+	{
 		Name: "nothing is sent for who has left before", File: "proxy/http1/pool.go",
 		Old: "\tif err := ctx.Err(); err != nil {\n\t\treturn nil, err\n\t}\n", New: "",
 		Package: "./proxy/http1", Test: "TestCancelledBefore",

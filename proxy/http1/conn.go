@@ -57,11 +57,11 @@ func (c *conn) unbound() { c.room = math.MaxInt64 }
 type reader struct{ *conn }
 
 func (r reader) Read(p []byte) (int, error) {
-	if r.room <= 0 {
-		return 0, ErrHeader
-	}
 	if r.broke != nil {
 		return 0, r.broke
+	}
+	if r.room <= 0 {
+		return 0, ErrHeader
 	}
 	n, err := r.Conn.Read(p[:min(int64(len(p)), r.room)])
 	r.room -= int64(n)

@@ -82,6 +82,19 @@ type told chan error
 
 func (c told) alarm(err error) { c <- err }
 
+// wantDamage takes one alarm, which must be there.
+func (c told) wantDamage(t *testing.T, path string) {
+	t.Helper()
+	select {
+	case err := <-c:
+		if !errors.Is(err, bolt.ErrDamaged) || !strings.Contains(err.Error(), path) {
+			t.Errorf("told was %v, want ErrDamaged and the path", err)
+		}
+	default:
+		t.Error("nothing was told")
+	}
+}
+
 // J10: what has rotted in a leaf while the store was stopped in peace does not keep
 // it from opening. It is found without anybody asking for it, and told once; the
 // session that lies there can't be used, all others can. The next start refuses the
@@ -108,14 +121,7 @@ func TestLeafDamagedAfterStop(t *testing.T) {
 			}
 			s.Patrolled()
 			f := fixture{t, s}
-			select {
-			case err := <-found:
-				if !errors.Is(err, bolt.ErrDamaged) || !strings.Contains(err.Error(), path) {
-					t.Errorf("told was %v, want ErrDamaged and the path", err)
-				}
-			default:
-				t.Error("nothing was told")
-			}
+			found.wantDamage(t, path)
 			if _, err := s.Load(t.Context(), key(tt.whose)); !tt.usable && !errors.Is(err, bolt.ErrDamaged) {
 				t.Errorf("Load of what is damaged: %v, want ErrDamaged", err)
 			}
