@@ -103,7 +103,7 @@ func (s *Session) adopt(ctx context.Context) error {
 	}
 	c, _, err := s.m.unsealContent(s.key, s.ticket(), record)
 	if err != nil {
-		s.m.audit(EventUnreadable, s.key, s.who, slog.String("error", err.Error()))
+		s.m.unreadable(s.key, s.who, err.Error())
 		s.m.forget(s)
 		return ErrNotFound
 	}

@@ -263,7 +263,7 @@ func (m *Manager) buryLate(key Key, t Ticket, r Record, successor *Identity) {
 	m.oust(key)
 	c, who, err := m.unsealContent(key, t, r)
 	if err != nil {
-		m.audit(EventUnreadable, key, Identity{}, slog.String("error", err.Error()))
+		m.unreadable(key, Identity{}, err.Error())
 		return
 	}
 	m.audit(EventEnded, key, who, slog.String("reason", ReasonLate))

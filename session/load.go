@@ -11,7 +11,7 @@ import (
 func (m *Manager) load(ctx context.Context, key Key, t Ticket, successor *Identity) (*Session, error) {
 	record, err := m.read(ctx, key)
 	if errors.Is(err, ErrMalformed) {
-		m.audit(EventUnreadable, key, Identity{}, slog.String("error", err.Error()))
+		m.unreadable(key, Identity{}, err.Error())
 	}
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrNotFound
@@ -25,11 +25,11 @@ func (m *Manager) load(ctx context.Context, key Key, t Ticket, successor *Identi
 	}
 	s, err := m.unseal(key, t, record)
 	if err != nil {
-		m.audit(EventUnreadable, key, Identity{}, slog.String("error", err.Error()))
+		m.unreadable(key, Identity{}, err.Error())
 		return nil, ErrNotFound
 	}
 	if _, ok := m.provider(s.who); !ok {
-		m.audit(EventUnreadable, key, s.who, slog.String("error", "its provider is no longer configured with this issuer and client_id"))
+		m.unreadable(key, s.who, "its provider is no longer configured with this issuer and client_id")
 		return nil, ErrNotFound
 	}
 	m.metrics.Loaded(s.who.Provider)
@@ -46,6 +46,13 @@ func (m *Manager) load(ctx context.Context, key Key, t Ticket, successor *Identi
 		return nil, ErrNotFound
 	}
 	return s, nil
+}
+
+// unreadable tells once of a session that nobody can make sense of.
+func (m *Manager) unreadable(key Key, who Identity, why string) {
+	if m.lost.first(key) {
+		m.audit(EventUnreadable, key, who, slog.String("error", why))
+	}
 }
 
 // read returns the record of key as it is. What took long is read once more: the

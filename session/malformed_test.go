@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/cloakroom/cloakroom/session"
+	"github.com/cloakroom/cloakroom/session/bolt"
 )
 
 // J10: a session whose record nobody can make sense of is over, not unavailable for
@@ -18,21 +20,10 @@ func TestMalformedRecord(t *testing.T) {
 		t.Run(bucket, func(t *testing.T) {
 			r := newRoom(t)
 			ticket, other := r.signIn("alice", nil), r.signIn("bob", nil)
-			r.close()
-			db, err := bbolt.Open(r.path, 0o600, &bbolt.Options{Timeout: time.Second})
-			if err != nil {
-				t.Fatal(err)
+			r.tear(bucket, ticket.Key())
+			for range 3 { // a browser that goes on asking does not fill the log
+				r.wantOver(ticket)
 			}
-			key := ticket.Key()
-			err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucket)).Put(key[:], []byte("torn")) })
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := db.Close(); err != nil {
-				t.Fatal(err)
-			}
-			r.open()
-			r.wantOver(ticket)
 			want(t, "unreadable", len(r.log.events(session.EventUnreadable)), 1)
 			r.access(other)
 			if _, err := r.Start(t.Context(), r.provider.signIn("alice"), &ticket); err != nil {
@@ -69,4 +60,34 @@ func TestMalformedUnderRenewal(t *testing.T) {
 			})
 		})
 	}
+}
+
+// J10: what shows whether the keys fit is made only where it never was: damage there
+// is told as damage, and nothing is written over it.
+func TestMalformedProbe(t *testing.T) {
+	for _, bucket := range []string{"sessions", "tokens"} {
+		t.Run(bucket, func(t *testing.T) {
+			r := newRoom(t)
+			r.unlock()
+			r.tear(bucket, session.Key{})
+			if err := r.Unlock(t.Context()); !errors.Is(err, session.ErrMalformed) || !errors.Is(err, bolt.ErrDamaged) {
+				t.Errorf("Unlock: %v, want ErrMalformed and ErrDamaged", err)
+			}
+		})
+	}
+}
+
+// tear damages an entry of the file between two openings.
+func (r *room) tear(bucket string, key session.Key) {
+	r.t.Helper()
+	r.close()
+	db, err := bbolt.Open(r.path, 0o600, &bbolt.Options{Timeout: time.Second})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucket)).Put(key[:], []byte("torn")) })
+	if err := errors.Join(err, db.Close()); err != nil {
+		r.t.Fatal(err)
+	}
+	r.open()
 }

@@ -46,6 +46,8 @@ type Manager struct {
 
 	flushing, sweeping pace
 
+	lost once // sessions that cannot be read, as far as that was told
+
 	mu        sync.Mutex
 	dirty     map[*Session]struct{}      // activity not yet written; guarded by mu
 	streaming map[*Session]struct{}      // with open streams or downloads; guarded by mu

@@ -36,7 +36,7 @@ type probe struct {
 func (m *Manager) readProbe(ctx context.Context) (probe, error) {
 	record, err := m.store.Load(ctx, probeKey)
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound) && !errors.Is(err, ErrMalformed):
 		return probe{}, nil
 	case err != nil:
 		return probe{}, fmt.Errorf("session: unlock: %w", err)

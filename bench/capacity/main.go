@@ -13,13 +13,16 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cloakroom/cloakroom/bench/stand"
@@ -49,7 +52,7 @@ var parts = []part{
 }
 
 func main() {
-	quick := flag.Bool("quick", false, "less of everything, four minutes, printed and not written: to see that it works")
+	quick := flag.Bool("quick", false, "less of everything, two minutes, printed and not written: to see that it works")
 	only := flag.String("only", "", "of the sections "+stand.Keys(parts, part.key)+", those to measure, with commas between; empty: all")
 	out := flag.String("out", "", "folder for the page and the plots; empty: bench/results, and none with -quick")
 	hold := flag.Int("hold", 0, "hold so many sessions, print what that takes, and end: for the section memory")
@@ -88,6 +91,7 @@ func (b *bench) run(only string) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(b.dir) }()
+	defer b.cleanWhenStopped()()
 	if b.out == "" && b.quick {
 		b.out = b.dir // and gone with it
 	}
@@ -107,6 +111,17 @@ func (b *bench) run(only string) (err error) {
 		runtime.GC()
 	}
 	return nil
+}
+
+// cleanWhenStopped makes an interrupt end the process, and with it its children, and
+// remove what it has written so far, which may be 20 GB. forget undoes that.
+func (b *bench) cleanWhenStopped() (forget func()) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	done := context.AfterFunc(ctx, func() {
+		_ = os.RemoveAll(b.dir)
+		os.Exit(1)
+	})
+	return func() { done(); stop() }
 }
 
 // loadAverage says how busy the machine was in the last minute: a figure taken

@@ -70,7 +70,7 @@ var operator = []defence{
 	},
 	{
 		Name: "a foreign site is refused though it has the token (G18)", File: "cmd/cloakroom/admin.go",
-		Old: "return localOnly(a.authorized(mux))", New: "return a.authorized(mux)",
+		Old: "return a.localOnly(a.authorized(mux))", New: "return a.authorized(mux)",
 		Package: "./cmd/cloakroom", Test: "TestAdminToken",
 	},
 	{

@@ -4,12 +4,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
 
 // ParseFlags is flag.Parse for a command whose roles have flags of their own: its
-// help leaves those out whose words begin with "internal:".
+// help leaves those out whose words begin with "internal:". An argument that is no
+// flag ends the process.
 func ParseFlags() {
 	flag.Usage = func() {
 		shown := flag.NewFlagSet("", flag.ContinueOnError)
@@ -18,10 +20,15 @@ func ParseFlags() {
 				shown.Var(f.Value, f.Name, f.Usage)
 			}
 		})
-		fmt.Fprintf(os.Stderr, "Usage of %s:\n", os.Args[0])
+		fmt.Fprintf(os.Stderr, "Flags of %s:\n", filepath.Base(os.Args[0]))
 		shown.PrintDefaults()
 	}
 	flag.Parse()
+	if flag.NArg() > 0 { // and whatever follows it is not read: a long run would begin
+		fmt.Fprintf(os.Stderr, "%q is no flag: they begin with -\n", flag.Arg(0))
+		flag.Usage()
+		os.Exit(2)
+	}
 }
 
 // Keys returns those of all, with commas between.

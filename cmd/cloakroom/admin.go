@@ -47,7 +47,7 @@ func (a *app) adminHandler(draining *atomic.Bool) http.Handler {
 			Detail: "there are GET /healthz, /readyz, /metrics and /keys, and POST /store/backup",
 		})
 	})
-	return localOnly(a.authorized(mux))
+	return a.localOnly(a.authorized(mux))
 }
 
 // adminProblem is what the admin listener says when it refuses or fails: a
@@ -96,7 +96,7 @@ func (a *app) readiness(ctx context.Context, draining bool) readiness {
 
 // localOnly refuses what a page in an operator's browser could send: a Host that
 // is no loopback name (DNS rebinding), and requests of other sites.
-func localOnly(next http.Handler) http.Handler {
+func (a *app) localOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
 		if h, _, err := net.SplitHostPort(host); err == nil {
@@ -106,7 +106,10 @@ func localOnly(next http.Handler) http.Handler {
 		local := err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
 		site := r.Header.Get("Sec-Fetch-Site")
 		if !local || site != "" && site != "none" && site != "same-origin" {
-			http.Error(w, "refused: ask by a loopback address, not from another site", http.StatusForbidden)
+			a.refuse(w, r, &a.refusals.host, adminProblem{
+				Status: http.StatusForbidden, Code: "wrong_host", Title: "Ask by a loopback address",
+				Detail: "and not from a page of another site: this listener is for this machine",
+			})
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")

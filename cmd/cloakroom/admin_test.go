@@ -26,11 +26,11 @@ func TestAdmin(t *testing.T) {
 		{"no sessions", "/bff/user", authorized, 404, ""},
 		{"by localhost", "/healthz", func(r *http.Request) { r.Host = "localhost:1" }, 200, ""},
 		{"by IPv6", "/healthz", func(r *http.Request) { r.Host = "[::1]:9090" }, 200, ""},
-		{"rebound name", "/healthz", func(r *http.Request) { r.Host = "evil.example" }, 403, "refused"},
-		{"name that begins well", "/readyz", func(r *http.Request) { r.Host = "127.0.0.1.evil.example" }, 403, "refused"},
-		{"other address", "/readyz", func(r *http.Request) { r.Host = "192.0.2.1" }, 403, "refused"},
-		{"other site", "/healthz", header("Sec-Fetch-Site", "cross-site"), 403, "refused"},
-		{"sibling", "/healthz", header("Sec-Fetch-Site", "same-site"), 403, "refused"},
+		{"rebound name", "/healthz", func(r *http.Request) { r.Host = "evil.example" }, 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
+		{"name that begins well", "/readyz", func(r *http.Request) { r.Host = "127.0.0.1.evil.example" }, 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
+		{"other address", "/readyz", func(r *http.Request) { r.Host = "192.0.2.1" }, 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
+		{"other site", "/healthz", header("Sec-Fetch-Site", "cross-site"), 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
+		{"sibling", "/healthz", header("Sec-Fetch-Site", "same-site"), 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
 		{"typed", "/healthz", header("Sec-Fetch-Site", "none"), 200, ""},
 		{"write", "/healthz", func(r *http.Request) { r.Method = "POST" }, 405, ""},
 	}
@@ -88,8 +88,8 @@ func TestAdminToken(t *testing.T) {
 		{"another scheme", "/keys", bearer("Basic " + token), 401, ""},
 		{"a scheme in another case", "/keys", bearer("bearer " + token), 200, ""},
 		{"the token and more", "/keys", bearer("Bearer " + token + "A"), 401, ""},
-		{"another site with the token", "/keys", also(authorized, header("Sec-Fetch-Site", "cross-site")), 403, "refused"},
-		{"a rebound name with the token", "/keys", also(authorized, func(r *http.Request) { r.Host = "evil.example" }), 403, "refused"},
+		{"another site with the token", "/keys", also(authorized, header("Sec-Fetch-Site", "cross-site")), 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
+		{"a rebound name with the token", "/keys", also(authorized, func(r *http.Request) { r.Host = "evil.example" }), 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
 		{"a path like an open one", "/healthz/", nil, 401, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,8 +98,24 @@ func TestAdminToken(t *testing.T) {
 			}
 		})
 	}
-	if text := p.stderr.String(); strings.Contains(text, token) || !strings.Contains(text, `"code":"admin_token","listener":"admin","method":"POST","path":"/store/backup","client":"127.0.0.1:`) {
-		t.Errorf("the log holds the token, or no audit line of the refusals:\n%s", text)
+	// One line for each kind, and a count of all.
+	text := p.stderr.String()
+	for _, want := range []string{
+		`"code":"admin_token","listener":"admin","method":"GET","path":"/nothing","host":"` + s.admin + `","client":"127.0.0.1","times":1}`,
+		`"code":"wrong_host","listener":"admin","method":"GET","path":"/keys","host":"` + s.admin + `","client":"127.0.0.1","times":1}`,
+	} {
+		if strings.Count(text, want) != 1 || strings.Count(text, `"listener":"admin"`) != 2 {
+			t.Errorf("the log does not tell once, and of nothing else, of %s:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, token) {
+		t.Errorf("the log holds the token:\n%s", text)
+	}
+	_, metrics := s.ask("/metrics", nil)
+	for _, want := range []string{`cloakroom_refusals_total{code="admin_token"} 8`, `cloakroom_refusals_total{code="wrong_host"} 2`} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics don't say %s", want)
+		}
 	}
 }
 

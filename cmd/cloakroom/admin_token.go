@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -72,11 +71,8 @@ func (a *app) authorized(next http.Handler) http.Handler {
 		got := sha256.Sum256([]byte(token))
 		right := subtle.ConstantTimeCompare(got[:], want[:]) == 1 && strings.EqualFold(scheme, "Bearer") && a.token != ""
 		if !right && !openPaths[r.URL.Path] {
-			session.Audit(r.Context(), a.log, session.EventRefused,
-				slog.String("code", "admin_token"), slog.String("listener", "admin"), slog.String("method", fmt.Sprintf("%.20s", r.Method)),
-				slog.String("path", fmt.Sprintf("%.100s", r.URL.Path)), slog.String("client", r.RemoteAddr))
 			w.Header().Set("WWW-Authenticate", `Bearer realm="cloakroom admin"`)
-			answerProblem(w, adminProblem{
+			a.refuse(w, r, &a.refusals.token, adminProblem{
 				Status: http.StatusUnauthorized, Code: "admin_token", Title: "A bearer token is needed",
 				Detail: "send Authorization: Bearer and the content of admin.token_file",
 			})

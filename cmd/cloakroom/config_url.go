@@ -13,6 +13,9 @@ import (
 )
 
 func parseURL(s string) (any, error) {
+	if strings.ContainsFunc(s, notInURL) {
+		return nil, errors.New(strangeCharacter)
+	}
 	u, err := url.Parse(s)
 	if err == nil && u.Scheme != "" && u.Hostname() != "" && u.Opaque == "" {
 		return u, nil
@@ -22,7 +25,7 @@ func parseURL(s string) (any, error) {
 	host, hostErr := hostOf(s)
 	switch {
 	case err != nil && whole && rest != "":
-		return nil, errors.New(want + "; " + strangeHost)
+		return nil, errors.New(want + "; " + strangeHost + "; ports are numbers")
 	case hostErr != nil:
 		return nil, errors.New(want)
 	case loopback(host):
@@ -32,9 +35,18 @@ func parseURL(s string) (any, error) {
 	}
 }
 
+// strangeCharacter is what to do about a URL with a character that none has.
+const strangeCharacter = "has a character that no URL has, or a space; write host names of other alphabets in Punycode (xn--...)"
+
+func notInURL(r rune) bool { return unprintable(r) || strings.ContainsRune(` "<>\^`+"`{|}", r) }
+
 // hostName is what resolvers and Host fields agree about. Some names of machines
 // have an underscore.
 var hostName = regexp.MustCompile(`^([0-9A-Za-z_][0-9A-Za-z_-]*\.)*[0-9A-Za-z_][0-9A-Za-z_-]*\.?$`)
+
+// numberLike are hosts whose last part is a number: nobody but an address has that,
+// and browsers rewrite it (URL Standard, "ends in a number").
+var numberLike = regexp.MustCompile(`(^|\.)([0-9]+|0[xX][0-9A-Fa-f]*)\.?$`)
 
 // strangeHost is what to do about a host that is neither that nor an address.
 const strangeHost = "host names have letters, digits, -, _ and single dots; write those of other alphabets in Punycode (xn--...), and addresses without a zone"
@@ -46,10 +58,14 @@ func hostProblem(u *url.URL) string {
 	switch isAddr := err == nil && addr.Zone() == ""; {
 	case u.Hostname() == "":
 		return "has no host"
+	case !isAddr && numberLike.MatchString(u.Hostname()):
+		return "has a host that browsers take for an address, and that is none; write all four numbers"
 	case !isAddr && !hostName.MatchString(u.Hostname()):
 		return "has a host that none can have: " + strangeHost
 	case !proxy.ValidPort(u):
 		return "the port must be a number from 1 to 65535"
+	case strings.HasPrefix(u.Port(), "0"):
+		return "the port must be a number from 1 to 65535, without a zero before it"
 	}
 	return ""
 }

@@ -53,14 +53,15 @@ func (v validator) ownCredential(i int, key string, p Provider) {
 
 func (v validator) provider(key string, p Provider) {
 	if v.ok(key+".issuer", p.Issuer == "", "give the issuer exactly as the provider's metadata spells it") {
-		u, err := url.Parse(p.Issuer)
+		parsed, err := parseURL(p.Issuer)
+		u, _ := parsed.(*url.URL)
 		switch {
-		case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(p.Issuer, "#"):
+		case err != nil:
+			v.errorf(key+".issuer", "%s", err)
+		case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(p.Issuer, "#"):
 			v.errorf(key+".issuer", "must be a URL without credentials, query and fragment, such as https://id.example.com")
 		case u.Scheme != "https" && u.Scheme != "http" || u.Scheme == "http" && !loopback(u.Hostname()):
 			v.errorf(key+".issuer", "must be https; plain http is for localhost, 127.0.0.1 and [::1] only")
-		case strings.ContainsFunc(p.Issuer, notInURL):
-			v.errorf(key+".issuer", "has a character that no URL has; give the issuer exactly as the provider's metadata spells it")
 		case hostProblem(u) != "":
 			v.errorf(key+".issuer", "%s", hostProblem(u))
 		case strings.HasSuffix(p.Issuer, "/.well-known/openid-configuration"):
@@ -91,7 +92,9 @@ func (v validator) postLogout(key, s string) {
 	}
 	u, err := url.Parse(s)
 	switch {
-	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsFunc(s, notInURL):
+	case strings.ContainsFunc(s, notInURL):
+		v.errorf(key, strangeCharacter)
+	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil:
 		v.errorf(key, "must be a path here, such as /goodbye, or an absolute https URL")
 	case hostProblem(u) != "":
 		v.errorf(key, "%s", hostProblem(u))
@@ -204,8 +207,6 @@ func (v validator) words(key string, list []string) {
 }
 
 func unprintable(r rune) bool { return r < ' ' || r > '~' }
-
-func notInURL(r rune) bool { return unprintable(r) || strings.ContainsRune(` "<>\^`+"`{|}", r) }
 
 // scopeToken follows RFC 6749 3.3.
 func scopeToken(s string) bool {

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/cloakroom/cloakroom/session"
 	"github.com/cloakroom/cloakroom/session/bolt"
 )
@@ -34,18 +36,7 @@ func (c errorLines) Write(b []byte) (int, error) {
 // Experiment 12: what has rotted on the disk while Cloakroom was stopped keeps
 // nobody else from signing in. It is told with the remedy, and shows in the metrics.
 func TestDamageIsTold(t *testing.T) {
-	dir := t.TempDir()
-	cfg := DefaultConfig()
-	cfg.PublicURL = mustURL("https://app.example.com")
-	cfg.KeysFile, cfg.Store.Bolt.Path = filepath.Join(dir, "keys"), filepath.Join(dir, "sessions.db")
-	cfg.Admin.TokenFile = filepath.Join(dir, "admin-token")
-	first, err := wire(cfg, nil, slog.New(slog.DiscardHandler)) // makes the keys
-	if err == nil {
-		err = errors.Join(first.manager.Close(t.Context()), first.closeFiles())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := stoppedStore(t)
 	rotten := bytes.Repeat([]byte{0xAB}, len(session.Key{}))
 	fillAndRot(t, cfg.Store.Bolt.Path, session.Key(rotten))
 
@@ -76,6 +67,45 @@ func TestDamageIsTold(t *testing.T) {
 	}
 	if len(lines) > 0 {
 		t.Errorf("told again: %s", <-lines)
+	}
+}
+
+// stoppedStore returns the configuration of a Cloakroom that was started once.
+func stoppedStore(t *testing.T) *Config {
+	t.Helper()
+	dir := t.TempDir()
+	cfg := DefaultConfig()
+	cfg.PublicURL = mustURL("https://app.example.com")
+	cfg.KeysFile, cfg.Store.Bolt.Path = filepath.Join(dir, "keys"), filepath.Join(dir, "sessions.db")
+	cfg.Admin.TokenFile = filepath.Join(dir, "admin-token")
+	first, err := wire(cfg, nil, slog.New(slog.DiscardHandler)) // makes the keys
+	if err == nil {
+		err = errors.Join(first.manager.Close(t.Context()), first.closeFiles())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// J10: without the record that shows whether the keys fit there is no start, and the
+// operator is told what to do.
+func TestDamagedProbe(t *testing.T) {
+	cfg := stoppedStore(t)
+	db, err := bbolt.Open(cfg.Store.Bolt.Path, 0o600, &bbolt.Options{Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("sessions")).Put(make([]byte, len(session.Key{})), []byte("torn"))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = wire(cfg, nil, slog.New(slog.DiscardHandler))
+	var h hinted
+	if !errors.Is(err, bolt.ErrDamaged) || !errors.As(err, &h) || h.hint != remedy {
+		t.Errorf("wire: %v, want ErrDamaged and the remedy", err)
 	}
 }
 

@@ -59,7 +59,7 @@ func hintSource(file string, err error) error {
 	case errors.Is(err, bolt.ErrEmpty), (errors.Is(err, bolt.ErrDamaged) || errors.Is(err, bolt.ErrVersion)) && !storeLike(file):
 		return hinted{fmt.Errorf("%s is no store, nor a backup of one, or its beginning is destroyed", file), "name a file that cloakroom store backup wrote"}
 	case errors.Is(err, bolt.ErrDamaged):
-		return hinted{err, "nothing repairs it, and the store was not touched: take another backup"}
+		return hinted{err, "nothing repairs it, and the store in use was not touched; if this is a backup, take another"}
 	case errors.Is(err, fs.ErrNotExist):
 		return hinted{err, "is the path right?"}
 	}

@@ -115,7 +115,7 @@ func TestStoreDamaged(t *testing.T) {
 		}
 		// A backup is not the store: nobody is led to give that up for it.
 		named := tt.file == "damaged"
-		if another := strings.Contains(r.stderr, "the store was not touched: take another backup"); another != named || named && strings.Contains(r.stderr, "aside") {
+		if another := strings.Contains(r.stderr, "the store in use was not touched; if this is a backup, take another"); another != named || named && strings.Contains(r.stderr, "aside") {
 			t.Errorf("store %v: %q; want to take another backup if and only if it is one", tt.args, r.stderr)
 		}
 		if cause, _, _ := strings.Cut(r.stderr, "\nhint: "); strings.Contains(cause, "sign in again") {

@@ -32,11 +32,12 @@ type app struct {
 	web     *web.Server
 	root    *os.Root // of the application's files; nil if there are none on disk
 
-	token   session.Secret // of the admin listener
-	backup  sync.Mutex     // held while one is taken
-	metrics *metrics
-	keyIDs  []string         // of the keys it was wired with, newest first
-	hup     <-chan os.Signal // asks to read the keys again; nil: nobody does
+	token    session.Secret // of the admin listener
+	refusals adminRefusals
+	backup   sync.Mutex // held while one is taken
+	metrics  *metrics
+	keyIDs   []string         // of the keys it was wired with, newest first
+	hup      <-chan os.Signal // asks to read the keys again; nil: nobody does
 }
 
 // How renewals in the background keep out of the users' way: half of renew_before is
@@ -93,7 +94,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 	if err := a.manager.Unlock(context.Background()); errors.Is(err, session.ErrWrongKeys) {
 		return nil, wrongKeys(cfg)
 	} else if err != nil {
-		return nil, err
+		return nil, hintStore(err)
 	}
 	a.metrics.watchStore(a.manager.Ready)
 	a.metrics.watchMemory(a.manager.InMemory)

@@ -129,21 +129,32 @@ func verify(tx *bbolt.Tx, r *Report) error {
 		}
 	}
 	if v.damaged > 0 {
-		return fmt.Errorf("%w (%d records, the first: %s)", ErrDamaged, v.damaged, v.first)
+		return fmt.Errorf("%w (records: %d, the first: %s)", ErrDamaged, v.damaged, v.first)
 	}
 	return nil
 }
 
-func (v *verifier) wrong(what string, k []byte) {
+func (v *verifier) wrong(what string) {
 	if v.damaged++; v.first == "" {
-		v.first = fmt.Sprintf("%s %.4x…", what, k)
+		v.first = what
 	}
+}
+
+// named is what an entry is called. Sessions have the names of the log.
+func named(what string, k []byte) string {
+	switch {
+	case what != "session" || len(k) != len(session.Key{}):
+		return fmt.Sprintf("%s %.4x…", what, k)
+	case session.Key(k) == (session.Key{}):
+		return "what shows whether the keys fit"
+	}
+	return "session " + session.Key(k).Ref()
 }
 
 // must notes damage unless there is an entry under key.
 func (v *verifier) must(in table, key []byte, what string, k []byte) {
 	if v.get(in, key) == nil {
-		v.wrong(what+" that "+tableNames[in]+" does not know:", k)
+		v.wrong(named(what, k) + ", which " + tableNames[in] + " does not know")
 	}
 }
 
@@ -151,7 +162,7 @@ func (v *verifier) session(k, value []byte) {
 	f, ok := decodeFiled(value)
 	_, _, whole := decodeTokens(v.get(tokensTable, k))
 	if !ok || !whole || len(k) != len(session.Key{}) {
-		v.wrong("session", k)
+		v.wrong(named("session", k))
 		return
 	}
 	key := session.Key(k)
@@ -213,7 +224,7 @@ func (v *verifier) expiry(k, _ []byte) {
 
 func (v *verifier) mark(k, value []byte) {
 	if len(k) != 32 || len(value) != 8 {
-		v.wrong("mark", k)
+		v.wrong(named("mark", k))
 		return
 	}
 	v.report.Marks++
@@ -223,7 +234,7 @@ func (v *verifier) mark(k, value []byte) {
 func (v *verifier) fenceEntry(k, value []byte) {
 	f, ok := decodeFence(value)
 	if !ok || len(k) != 32 {
-		v.wrong("fence", k)
+		v.wrong(named("fence", k))
 		return
 	}
 	v.report.Fences++
@@ -233,7 +244,7 @@ func (v *verifier) fenceEntry(k, value []byte) {
 func (v *verifier) revocation(k, value []byte) {
 	at, _, ok := decodeRevocation(value)
 	if !ok || len(k) != 16 {
-		v.wrong("revocation", k)
+		v.wrong(named("revocation", k))
 		return
 	}
 	v.report.Revocations++
