@@ -68,7 +68,7 @@ BENCH ?=
 bench: ## what a call costs beside other proxies, 18 minutes; writes bench/results/compare.md (BENCH="-quick": flags)
 	$(GO) run ./bench -out bench/results $(BENCH)
 
-capacity: ## how many sessions, how fast, how big (25 min, 20 GB in bin/); writes bench/results/capacity.md (QUICK=1: 2 min, writes nothing)
+capacity: ## how many sessions, how fast, how big (20 min, 20 GB in bin/); writes bench/results/capacity.md (QUICK=1: 2 min, writes nothing)
 	taskset -c 1 $(GO) run ./bench/capacity $(if $(QUICK),-quick)
 
 budget: ## what the hot path costs beside bench/baseline.txt: time, bytes, allocations, instructions (BASELINE=1: make that anew)
