@@ -105,10 +105,16 @@ func (a *app) localOnly(next http.Handler) http.Handler {
 		addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 		local := err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
 		site := r.Header.Get("Sec-Fetch-Site")
-		if !local || site != "" && site != "none" && site != "same-origin" {
+		switch {
+		case !local:
 			a.refuse(w, r, &a.refusals.host, adminProblem{
 				Status: http.StatusForbidden, Code: "wrong_host", Title: "Ask by a loopback address",
-				Detail: "and not from a page of another site: this listener is for this machine",
+				Detail: "the Host of a request here is localhost, 127.0.0.1 or [::1]: this listener is for this machine",
+			})
+			return
+		case site != "" && site != "none" && site != "same-origin":
+			a.refuse(w, r, &a.refusals.site, adminProblem{
+				Status: http.StatusForbidden, Code: "cross_site", Title: "Pages of other sites can't ask here",
 			})
 			return
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // adminRefusals are what the admin listener refuses.
-type adminRefusals struct{ token, host folded }
+type adminRefusals struct{ token, host, site folded }
 
 // refuse answers with p, counts that, and writes a line of the log unless one that
 // is folded with it has been written in the last minute.

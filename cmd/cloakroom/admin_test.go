@@ -29,8 +29,8 @@ func TestAdmin(t *testing.T) {
 		{"rebound name", "/healthz", func(r *http.Request) { r.Host = "evil.example" }, 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
 		{"name that begins well", "/readyz", func(r *http.Request) { r.Host = "127.0.0.1.evil.example" }, 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
 		{"other address", "/readyz", func(r *http.Request) { r.Host = "192.0.2.1" }, 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
-		{"other site", "/healthz", header("Sec-Fetch-Site", "cross-site"), 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
-		{"sibling", "/healthz", header("Sec-Fetch-Site", "same-site"), 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
+		{"other site", "/healthz", header("Sec-Fetch-Site", "cross-site"), 403, `{"title":"Pages of other sites can't ask here","status":403,"code":"cross_site"`},
+		{"sibling", "/healthz", header("Sec-Fetch-Site", "same-site"), 403, `{"title":"Pages of other sites can't ask here","status":403,"code":"cross_site"`},
 		{"typed", "/healthz", header("Sec-Fetch-Site", "none"), 200, ""},
 		{"write", "/healthz", func(r *http.Request) { r.Method = "POST" }, 405, ""},
 	}
@@ -88,7 +88,7 @@ func TestAdminToken(t *testing.T) {
 		{"another scheme", "/keys", bearer("Basic " + token), 401, ""},
 		{"a scheme in another case", "/keys", bearer("bearer " + token), 200, ""},
 		{"the token and more", "/keys", bearer("Bearer " + token + "A"), 401, ""},
-		{"another site with the token", "/keys", also(authorized, header("Sec-Fetch-Site", "cross-site")), 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
+		{"another site with the token", "/keys", also(authorized, header("Sec-Fetch-Site", "cross-site")), 403, `{"title":"Pages of other sites can't ask here","status":403,"code":"cross_site"`},
 		{"a rebound name with the token", "/keys", also(authorized, func(r *http.Request) { r.Host = "evil.example" }), 403, `{"title":"Ask by a loopback address","status":403,"code":"wrong_host"`},
 		{"a path like an open one", "/healthz/", nil, 401, ""},
 	} {
@@ -102,9 +102,10 @@ func TestAdminToken(t *testing.T) {
 	text := p.stderr.String()
 	for _, want := range []string{
 		`"code":"admin_token","listener":"admin","method":"GET","path":"/nothing","host":"` + s.admin + `","client":"127.0.0.1","times":1}`,
-		`"code":"wrong_host","listener":"admin","method":"GET","path":"/keys","host":"` + s.admin + `","client":"127.0.0.1","times":1}`,
+		`"code":"cross_site","listener":"admin","method":"GET","path":"/keys","host":"` + s.admin + `","client":"127.0.0.1","times":1}`,
+		`"code":"wrong_host","listener":"admin","method":"GET","path":"/keys","host":"evil.example","client":"127.0.0.1","times":1}`,
 	} {
-		if strings.Count(text, want) != 1 || strings.Count(text, `"listener":"admin"`) != 2 {
+		if strings.Count(text, want) != 1 || strings.Count(text, `"listener":"admin"`) != 3 {
 			t.Errorf("the log does not tell once, and of nothing else, of %s:\n%s", want, text)
 		}
 	}
@@ -112,7 +113,7 @@ func TestAdminToken(t *testing.T) {
 		t.Errorf("the log holds the token:\n%s", text)
 	}
 	_, metrics := s.ask("/metrics", nil)
-	for _, want := range []string{`cloakroom_refusals_total{code="admin_token"} 8`, `cloakroom_refusals_total{code="wrong_host"} 2`} {
+	for _, want := range []string{`cloakroom_refusals_total{code="admin_token"} 8`, `cloakroom_refusals_total{code="wrong_host"} 1`, `cloakroom_refusals_total{code="cross_site"} 1`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics don't say %s", want)
 		}
