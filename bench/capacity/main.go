@@ -6,9 +6,10 @@
 //	taskset -c 1 go run ./bench/capacity [-quick] [-only rates,stored,memory,expiry,start]
 //
 // It writes bench/results/capacity.md and plots beside it. With -only, the other
-// sections of the page stay as they are; with -quick, nothing is written. The real binary runs on the first core;
-// what runs in this process has the second. Stores lie in bin/, on the disk
-// whose fsync counts; one million sessions need 20 GB there for some minutes.
+// sections of the page stay as they are; with -quick, nothing is written. The real
+// binary runs on the first core; what runs in this process has the second. Stores lie
+// in bin/, on the disk whose fsync counts; one million sessions need 20 GB there for
+// some minutes.
 package main
 
 import (

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -73,11 +72,7 @@ func TestDamageIsTold(t *testing.T) {
 // stoppedStore returns the configuration of a Cloakroom that was started once.
 func stoppedStore(t *testing.T) *Config {
 	t.Helper()
-	dir := t.TempDir()
-	cfg := DefaultConfig()
-	cfg.PublicURL = mustURL("https://app.example.com")
-	cfg.KeysFile, cfg.Store.Bolt.Path = filepath.Join(dir, "keys"), filepath.Join(dir, "sessions.db")
-	cfg.Admin.TokenFile = filepath.Join(dir, "admin-token")
+	cfg := inFolder(t)
 	first, err := wire(cfg, nil, slog.New(slog.DiscardHandler)) // makes the keys
 	if err == nil {
 		err = errors.Join(first.manager.Close(t.Context()), first.closeFiles())

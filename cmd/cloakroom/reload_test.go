@@ -17,14 +17,21 @@ import (
 	"github.com/cloakroom/cloakroom/session"
 )
 
-// wired is an app that does not listen, in a folder of its own. edit may be nil.
-func wired(t *testing.T, log *bytes.Buffer, edit func(*Config)) *app {
+// inFolder is a configuration whose files lie in a folder of its own.
+func inFolder(t *testing.T) *Config {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := DefaultConfig()
 	cfg.PublicURL = mustURL("https://app.example.com")
 	cfg.KeysFile, cfg.Store.Bolt.Path = filepath.Join(dir, "keys"), filepath.Join(dir, "sessions.db")
 	cfg.Admin.TokenFile = filepath.Join(dir, "admin-token")
+	return cfg
+}
+
+// wired is an app that does not listen, in a folder of its own. edit may be nil.
+func wired(t *testing.T, log *bytes.Buffer, edit func(*Config)) *app {
+	t.Helper()
+	cfg := inFolder(t)
 	if edit != nil {
 		edit(cfg)
 	}
