@@ -48,6 +48,7 @@ const (
 	ReasonReplay       = "ticket_replayed"     // two parties hold the ticket
 	ReasonContext      = "context_changed"     // another browser or network, with BindStrict
 	ReasonPerUser      = "too_many_sessions"   // the oldest goes
+	ReasonDevice       = "other_device"        // the user ended it from another one
 	ReasonOperator     = "operator"            // an operator ended it
 	ReasonRestored     = "store_restored"      // the file is an old copy
 )

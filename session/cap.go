@@ -40,20 +40,8 @@ func (m *Manager) capUser(ctx context.Context, who Identity) {
 }
 
 // startOf returns when a session began; false for one that is over, or being
-// replaced.
+// replaced. One that is unreadable is the first to go.
 func (m *Manager) startOf(ctx context.Context, k Key) (time.Time, bool) {
-	if s, ok := m.open.Load(k); ok {
-		return s.started, s.ends.Load() == 0 && s.expired(m.now()) == ""
-	}
-	record, err := m.store.Load(ctx, k)
-	if err != nil || !record.Live() {
-		return time.Time{}, false
-	}
-	h, err := m.openHead(k, record.Head)
-	if err != nil {
-		return time.Time{}, true // unreadable: the first to go
-	}
-	now := m.now() // the store sweeps a little late: what has run out must push nobody out
-	over := !now.Before(h.Started.Add(m.limits.Absolute)) || !now.Before(h.Seen.Add(m.limits.Idle))
-	return h.Started, h.Ends.IsZero() && !over
+	h, err := m.liveHead(ctx, k)
+	return h.Started, err == nil || errors.Is(err, errUnreadable)
 }

@@ -23,6 +23,7 @@ func (s *Session) commit(ctx context.Context, v *version, tokens Tokens) error {
 			s.revokeObtained(tokens)
 			return ErrNotFound
 		case err == nil:
+			s.renewed()
 			s.m.audit(EventRenewed, s.key, s.who, slog.Bool("rotated", rotated))
 			s.m.metrics.Rotation(s.who.Provider, rotated)
 			return nil
@@ -108,5 +109,6 @@ func (s *Session) adopt(ctx context.Context) error {
 		return ErrNotFound
 	}
 	s.content.Store(&version{content: c, number: record.Version, found: true})
+	s.renewed()
 	return nil
 }

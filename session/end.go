@@ -76,7 +76,7 @@ func (m *Manager) end(s *Session, reason string, attrs ...slog.Attr) bool {
 
 // endWith is end, but says what becomes of record and tokens: see drop and discard.
 func (m *Manager) endWith(s *Session, reason string, dispose func(*Session), attrs ...slog.Attr) bool {
-	first, told := m.bury(s, reason == ReasonIdle)
+	first, told := m.bury(s, reason)
 	if !first {
 		return false
 	}
@@ -121,7 +121,7 @@ func (m *Manager) dropTokens(k Key, who Identity, t Tokens) {
 // again, its streams close. first is true for one of those who do that: what is
 // left to do is his alone, though several Sessions of one ticket may be at hand for
 // a moment. told means that somebody without the tokens told of the end before.
-func (m *Manager) bury(s *Session, idle bool) (first, told bool) {
+func (m *Manager) bury(s *Session, reason string) (first, told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over.Load() {
@@ -137,10 +137,10 @@ func (m *Manager) bury(s *Session, idle bool) (first, told bool) {
 		return true
 	})
 	m.open.CompareAndDelete(s.key, s)
-	s.closeAll(idle)
+	s.closeAll(reason)
 	// s may have left memory since the caller found it, and have been loaded again:
 	// what is there now ends with it, and has the newest tokens.
-	if heir := m.oust(s.key); heir != nil {
+	if heir := m.oust(s.key, reason); heir != nil {
 		s.content.Store(heir.content.Load())
 	}
 	return first, told
@@ -149,34 +149,38 @@ func (m *Manager) bury(s *Session, idle bool) (first, told bool) {
 // oust ends in memory, and says nothing of it, what is there under a key that is
 // in m.ended already: it was loaded before that. It returns nil if there is
 // nothing.
-func (m *Manager) oust(k Key) *Session {
+func (m *Manager) oust(k Key, reason string) *Session {
 	s, ok := m.open.Load(k)
 	if !ok {
 		return nil
 	}
 	m.open.CompareAndDelete(k, s)
-	s.shut()
+	s.shut(reason)
 	return s
 }
 
-// closeAll closes the session's streams and downloads. It is called with mu
-// held, once.
-func (s *Session) closeAll(idle bool) {
+// closeAll closes the session's streams and downloads, and tells those who watch.
+// It is called with mu held, once.
+func (s *Session) closeAll(reason string) {
 	s.stream.end()
-	if !idle || s.downloads == 0 {
+	if s.audience != nil {
+		s.audience.reason = reason
+	}
+	s.tell()
+	if reason != ReasonIdle || s.downloads == 0 {
 		s.done.end()
 	}
 }
 
-// shut makes s of no use to whoever holds it. It reports false if that was done
-// already.
-func (s *Session) shut() bool {
+// shut makes s of no use to whoever holds it, for a reason that may not be known
+// here. It reports false if that was done already.
+func (s *Session) shut(reason string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over.Swap(true) {
 		return false
 	}
-	s.closeAll(false)
+	s.closeAll(reason)
 	return true
 }
 
@@ -185,8 +189,8 @@ func (s *Session) shut() bool {
 func (m *Manager) forget(s *Session) {
 	m.note(s.key, func(*burial) bool { return false }) // before it leaves memory: see load
 	m.open.CompareAndDelete(s.key, s)
-	s.shut()
-	m.oust(s.key)
+	s.shut("")
+	m.oust(s.key, "")
 }
 
 // remove deletes a buried session from the store, and files its revocation (I2).
@@ -246,6 +250,7 @@ func (m *Manager) replace(ctx context.Context, t Ticket, by Identity) {
 		m.end(s, ReasonReplaced)
 		return
 	}
+	s.replaced()
 	m.audit(EventEnded, s.key, s.who, slog.String("reason", ReasonReplaced))
 }
 
@@ -260,7 +265,7 @@ func (m *Manager) buryLate(key Key, t Ticket, r Record, successor *Identity) {
 	if !first {
 		return
 	}
-	m.oust(key)
+	m.oust(key, ReasonLate)
 	c, who, err := m.unsealContent(key, t, r)
 	if err != nil {
 		m.unreadable(key, Identity{}, err.Error())

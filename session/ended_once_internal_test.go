@@ -34,7 +34,7 @@ func TestEndIsDoneOnce(t *testing.T) {
 			for i := range 3 {
 				s := m.newSession(ticket, head{Started: now, Seen: now})
 				m.open.Store(s.key, s)
-				first, told := m.bury(s, false)
+				first, told := m.bury(s, ReasonLogout)
 				if want := tt.first && i == 0; first != want || first && told != tt.told {
 					t.Errorf("%d: got %v, told %v", i, first, told)
 				}

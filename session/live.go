@@ -59,6 +59,7 @@ type Session struct {
 	unsure    *intent       // one whose write had no known end; belongs to the renewal under way
 	streams   int32         // open streams; guarded by mu
 	downloads int32         // watched downloads; guarded by mu
+	audience  *audience     // nil: nobody watches; guarded by mu
 	retryAt   time.Time     // no renewal before this; guarded by mu
 	backoff   time.Duration // last pause; guarded by mu
 	origins   []origin      // changes that were noted; guarded by mu

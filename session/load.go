@@ -37,7 +37,7 @@ func (m *Manager) load(ctx context.Context, key Key, t Ticket, successor *Identi
 	s = m.open.LoadOrStore(key, s)
 	if _, over := m.ended.Load(key); over {
 		m.open.CompareAndDelete(key, s)
-		s.shut() // somebody may have found it there
+		s.shut("") // somebody may have found it there
 		return nil, ErrNotFound
 	}
 	s.loading.Store(false)

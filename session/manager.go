@@ -50,7 +50,7 @@ type Manager struct {
 
 	mu        sync.Mutex
 	dirty     map[*Session]struct{}      // activity not yet written; guarded by mu
-	streaming map[*Session]struct{}      // with open streams or downloads; guarded by mu
+	streaming map[*Session]struct{}      // with open streams, downloads or watches; guarded by mu
 	burying   map[chan struct{}]struct{} // burials in the store, until memory follows; guarded by mu
 	closing   chan struct{}              // closed under mu
 	work      sync.WaitGroup             // renewals, revocations; Add under mu while not closing
@@ -117,7 +117,7 @@ func (m *Manager) Start(ctx context.Context, in SignIn, previous *Ticket) (Ticke
 	m.open.Store(s.key, s)
 	if _, over := m.ended.Load(s.key); over { // a logout found it before this did
 		m.open.CompareAndDelete(s.key, s)
-		if s.shut() {
+		if s.shut("") {
 			m.drop(s)
 		}
 		return Ticket{}, ErrSignedOut

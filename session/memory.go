@@ -150,7 +150,7 @@ func (m *Manager) leave(s *Session, now time.Time, unused time.Duration) bool {
 	defer s.mu.Unlock()
 	// What is loaded again with an intent looks as if the process had died with it.
 	pending := (s.content.Load().Intent != nil || s.unsure != nil) && s.expired(now) == ""
-	if s.flight != nil || pending || s.streams+s.downloads > 0 || now.Before(s.retryAt) {
+	if s.flight != nil || pending || s.open() || now.Before(s.retryAt) {
 		return false
 	}
 	// Whoever finds or changes it at this moment sees that it leaves, or is seen

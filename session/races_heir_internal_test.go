@@ -17,7 +17,7 @@ func TestHeirEndsToo(t *testing.T) {
 	heir.content.Store(&version{content: content{Tokens: Tokens{Refresh: "new"}}, number: 2})
 	old.evicted.Store(true)
 	m.open.Store(heir.key, heir)
-	if first, _ := m.bury(old, false); !first {
+	if first, _ := m.bury(old, ReasonLogout); !first {
 		t.Error("was over already")
 	}
 	if _, found := m.open.Load(heir.key); found || !heir.over.Load() {

@@ -79,6 +79,9 @@ type Limits struct {
 	// hold open; 0 is no limit.
 	Streams int
 
+	// Watches is how many Watches one session may have; 0 is no limit.
+	Watches int
+
 	// InMemory is how many sessions are held in memory, about: beyond it those
 	// least recently used are read from the store when they are next used. 0 is no
 	// limit.

@@ -19,7 +19,7 @@ func (s *Session) Download(finite bool) (over <-chan struct{}, release func()) {
 	n, err := s.lock(context.Background())
 	if err != nil {
 		// It left memory, and ended since, or nobody would hear of its end (E12).
-		s.shut()
+		s.shut("")
 		s.mu.Lock()
 	} else {
 		s = n
@@ -93,6 +93,10 @@ func (s *Session) hold(count *int32) (release func()) {
 	})
 }
 
+// open reports whether somebody waits for what becomes of s. It is called with mu
+// held.
+func (s *Session) open() bool { return s.streams+s.downloads > 0 || s.audience != nil }
+
 // watchExpiry makes upkeep end s when its time is over though nobody asks.
 func (m *Manager) watchExpiry(s *Session) {
 	m.mu.Lock()
@@ -100,7 +104,7 @@ func (m *Manager) watchExpiry(s *Session) {
 	m.streaming[s] = struct{}{}
 }
 
-// watched returns the sessions with open streams or downloads.
+// watched returns the sessions with open streams, downloads or watches.
 func (m *Manager) watched() []*Session {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -134,7 +138,7 @@ func (m *Manager) closeStreams(now time.Time) {
 func (m *Manager) closeStream(s *Session, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.streams+s.downloads == 0 {
+	if !s.open() {
 		m.mu.Lock()
 		delete(m.streaming, s)
 		m.mu.Unlock()
