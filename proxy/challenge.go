@@ -3,6 +3,8 @@ package proxy
 import (
 	"net/http"
 	"strings"
+
+	"github.com/cloakroom/cloakroom/session"
 )
 
 // The error codes of RFC 6750 section 3.1 and RFC 9470 section 3 that matter
@@ -66,8 +68,8 @@ func oauthText(v string) bool {
 }
 
 // stepUp returns what c demands of the user.
-func (c challenge) stepUp() *StepUp {
-	s := &StepUp{}
+func (c challenge) stepUp() *session.StepUp {
+	s := &session.StepUp{}
 	if v := c.params["acr_values"]; oauthText(v) {
 		s.ACRValues = v
 	}

@@ -32,7 +32,7 @@
 // # What is refused
 //
 // Errors go to Options.Fail, which is the only thing here that turns them into
-// answers. They are a *[Refusal], a *[StepUp], or an error of package session.
+// answers. They are a *[Refusal] or an error of package session, a *session.StepUp among them.
 // An Upgrade other than a flawless WebSocket handshake on a route that takes
 // them is refused rather than ignored: a client that asks to switch protocols
 // and is served something else is either broken or probing.

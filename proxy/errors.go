@@ -38,20 +38,6 @@ func (r *Refusal) Error() string {
 // Unwrap returns the cause.
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// StepUp means that the API wants the user to authenticate again or better
-// (RFC 9470 section 3). The token was good: nothing is renewed. Both values are
-// as the API gave them, within the character set that OAuth allows, and may be
-// empty.
-type StepUp struct {
-	ACRValues string // space-separated, in order of preference
-	MaxAge    string // whole seconds
-}
-
-// Error describes the demand.
-func (s *StepUp) Error() string {
-	return fmt.Sprintf("proxy: upstream asks for stronger authentication (acr_values %q, max_age %q)", s.ACRValues, s.MaxAge)
-}
-
 func badRequest(why string) *Refusal {
 	return &Refusal{Status: http.StatusBadRequest, Code: CodeBadRequest, Err: errors.New(why)}
 }

@@ -126,12 +126,12 @@ func TestChallenges(t *testing.T) {
 func TestStepUp(t *testing.T) {
 	tests := []struct {
 		name, sent string
-		want       proxy.StepUp
+		want       session.StepUp
 	}{
-		{"level", `Bearer error="insufficient_user_authentication", acr_values="gold silver"`, proxy.StepUp{ACRValues: "gold silver"}},
-		{"age", `Bearer error="insufficient_user_authentication", max_age=5`, proxy.StepUp{MaxAge: "5"}},
-		{"neither", `Bearer error="insufficient_user_authentication"`, proxy.StepUp{}},
-		{"nonsense", `Bearer error="insufficient_user_authentication", max_age="-1", acr_values="a\\b"`, proxy.StepUp{}},
+		{"level", `Bearer error="insufficient_user_authentication", acr_values="gold silver"`, session.StepUp{Provider: "main", ACRValues: "gold silver"}},
+		{"age", `Bearer error="insufficient_user_authentication", max_age=5`, session.StepUp{Provider: "main", MaxAge: "5"}},
+		{"neither", `Bearer error="insufficient_user_authentication"`, session.StepUp{Provider: "main"}},
+		{"nonsense", `Bearer error="insufficient_user_authentication", max_age="-1", acr_values="a\\b"`, session.StepUp{Provider: "main"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestStepUp(t *testing.T) {
 			})
 			s := newStand(t, proxy.Config{Path: "/api", Upstream: mustParse(t, upstream.url())})
 			s.do(t, "GET", "/api", "")
-			got, ok := errors.AsType[*proxy.StepUp](s.lastErr())
+			got, ok := errors.AsType[*session.StepUp](s.lastErr())
 			if !ok || *got != tt.want {
 				t.Errorf("got %v, want %v", s.lastErr(), &tt.want)
 			}

@@ -134,7 +134,7 @@ func (s *stand) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	s.mu.Unlock()
 	status := http.StatusInternalServerError
 	refusal, isRefusal := errors.AsType[*proxy.Refusal](err)
-	_, isStepUp := errors.AsType[*proxy.StepUp](err)
+	_, isStepUp := errors.AsType[*session.StepUp](err)
 	_, isUnavailable := errors.AsType[*session.Unavailable](err)
 	switch {
 	case isRefusal:

@@ -42,7 +42,8 @@ func (c *call) authorize() error {
 // challenged deals with a 401 from upstream. A token that upstream calls
 // invalid is replaced once, and the call repeated once with the new one, if
 // there is a better token and the body can be sent again: res is then the second
-// answer, whatever it says. A demand for stronger authentication is a *StepUp.
+// answer, whatever it says. A demand for stronger authentication is a
+// *session.StepUp: the token was good, and nothing is renewed.
 func (c *call) challenged(res *http.Response) (*http.Response, error) {
 	if c.token == "" {
 		return res, nil
@@ -51,7 +52,9 @@ func (c *call) challenged(res *http.Response) (*http.Response, error) {
 	switch challenge.params["error"] {
 	case errStepUp:
 		_ = res.Body.Close()
-		return nil, challenge.stepUp()
+		step := challenge.stepUp()
+		step.Provider = c.session.Info().Provider
+		return nil, step
 	case errInvalidToken:
 		if c.route.Token == TokenAccess {
 			return c.again(res)

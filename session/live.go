@@ -65,11 +65,14 @@ type Session struct {
 	origins   []origin      // changes that were noted; guarded by mu
 }
 
-// version is one state of a session's content. It never changes.
+// version is one state of a session's content. It never changes, but for what is
+// remembered of it.
 type version struct {
 	content
 	number uint64
 	found  bool // read from the store, not made by this process
+
+	rulings atomic.Pointer[[]ruling] // on its claims, as far as they were needed
 }
 
 func (m *Manager) newSession(t Ticket, h head) *Session {

@@ -203,6 +203,9 @@ func (m *Manager) hold(ctx context.Context, t Ticket, successor *Identity) (*Ses
 // Now is the time by which sessions are begun, counted and ended.
 func (m *Manager) Now() time.Time { return m.now() }
 
+// Limits returns the limits that sessions have.
+func (m *Manager) Limits() Limits { return m.limits }
+
 // Open reports whether the session of t is in memory: resuming it asks no
 // store.
 func (m *Manager) Open(t Ticket) bool {

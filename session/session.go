@@ -40,7 +40,7 @@ type SignIn struct {
 	Tokens   Tokens
 	Began    time.Time       // when the browser was sent to the provider; zero: when Tokens were obtained
 	From     UserContext     // who came back from there
-	Claims   json.RawMessage // a JSON object: what the browser may know of the user
+	Claims   json.RawMessage // a JSON object: what the browser may know of the user, and what rules need
 	ACR      string          // acr of the ID token
 	AuthTime time.Time       // auth_time of the ID token; zero if it had none
 }
@@ -121,34 +121,6 @@ const (
 	BindLog    Bind = "log"    // an audit event
 	BindStrict Bind = "strict" // the end of the session
 )
-
-// Auth says whether a route needs a session.
-type Auth string
-
-// The values of Auth.
-const (
-	AuthRequired Auth = "required" // no call without a session
-	AuthOptional Auth = "optional" // with the session, if there is one
-	AuthNone     Auth = "none"     // never with a session, even if there is one
-)
-
-// Documents says whether a route's answers may be opened as a page.
-type Documents string
-
-// The values of Documents.
-const (
-	DocumentsNone       Documents = "none"       // calls only
-	DocumentsAllow      Documents = "allow"      // navigations too
-	DocumentsAttachment Documents = "attachment" // navigations too, to save, never to show
-)
-
-// Demand is what a route asks of the request before it is forwarded.
-type Demand struct {
-	Auth      Auth
-	Documents Documents
-	Activity  bool // whether the call keeps the session from idling out
-	WebSocket bool // whether the route takes WebSocket handshakes
-}
 
 type contextKey struct{}
 

@@ -38,13 +38,6 @@ func (r *Refusal) Error() string {
 // Unwrap returns the cause.
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// StepUp is an upstream's demand for a stronger or more recent sign-in (RFC
-// 9470): the values are passed on in the login URL.
-type StepUp struct{ ACRValues, MaxAge string }
-
-// Error names the demand.
-func (*StepUp) Error() string { return "step_up_required" }
-
 // Problem is the body of every refusal: RFC 9457, with a stable Code.
 type Problem struct {
 	Type      string `json:"type"`
@@ -64,7 +57,7 @@ type Problem struct {
 func (s *Server) problem(err error) Problem {
 	var (
 		own  *Refusal
-		step *StepUp
+		step *session.StepUp
 		wait *session.Unavailable
 		over *overrun
 		auth *oidc.AuthError
@@ -72,11 +65,19 @@ func (s *Server) problem(err error) Problem {
 	)
 	switch {
 	case errors.As(err, &own):
-		return s.newProblem(own)
+		p := s.newProblem(own)
+		if own.Code == errBusy.Code {
+			p.retryAfter = busyRetry
+		}
+		return p
 	case errors.As(err, &step):
 		p := s.newProblem(errStepUp)
-		p.LoginURL += stepUpQuery(step)
+		p.LoginURL = s.stepUpURL(step, "")
 		return p
+	case errors.Is(err, session.ErrCurrent):
+		return s.newProblem(errCurrent)
+	case errors.Is(err, session.ErrNotPermitted):
+		return s.newProblem(errPermission)
 	case errors.Is(err, session.ErrSignedOut):
 		return s.newProblem(errMeanwhile)
 	case errors.Is(err, session.ErrNotFound):
@@ -138,18 +139,25 @@ func authErrorText(code string) string {
 	return "The sign-in provider refused the sign-in."
 }
 
-func stepUpQuery(step *StepUp) string {
+// stepUpURL returns the login that satisfies step, at the provider that the session
+// is from, and leads to returnTo, if that is not empty.
+func (s *Server) stepUpURL(step *session.StepUp, returnTo string) string {
 	q := url.Values{}
-	if step.ACRValues != "" {
-		q.Set("acr_values", step.ACRValues)
+	add := func(name, value string) {
+		if value != "" {
+			q.Set(name, value)
+		}
 	}
-	if step.MaxAge != "" {
-		q.Set("max_age", step.MaxAge)
+	if len(s.Providers) > 1 {
+		add("provider", step.Provider)
 	}
+	add("acr_values", step.ACRValues)
+	add("max_age", step.MaxAge)
+	add("return_to", returnTo)
 	if len(q) == 0 {
-		return ""
+		return s.base + "/login"
 	}
-	return "?" + q.Encode()
+	return s.base + "/login?" + q.Encode()
 }
 
 func snake(text string) string {

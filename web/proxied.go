@@ -22,6 +22,9 @@ func (s *Server) proxied(w http.ResponseWriter, r *http.Request, d session.Deman
 	current, t, err := s.resume(r)
 	switch {
 	case err == nil:
+		if err := d.Check(current); err != nil {
+			return s.unsatisfied(w, r, d, err)
+		}
 		if d.Activity && isActivity(r) {
 			current.Touch()
 		}
@@ -39,6 +42,29 @@ func (s *Server) proxied(w http.ResponseWriter, r *http.Request, d session.Deman
 	}
 	route.ServeHTTP(w, r)
 	return nil
+}
+
+// unsatisfied refuses a request whose session does not satisfy d, as err says. A
+// navigation is led to the sign-in that is missing, and back: what comes of it is
+// held against what was asked for, so that it can't go round in circles (B7).
+func (s *Server) unsatisfied(w http.ResponseWriter, r *http.Request, d session.Demand, err error) error {
+	var step *session.StepUp
+	if !errors.As(err, &step) || !takesPages(d) || !isNavigation(r) {
+		return err
+	}
+	return s.own(w, r, func() error {
+		redirect(w, http.StatusFound, s.stepUpURL(step, returnTarget(r)))
+		return nil
+	})
+}
+
+// returnTarget is where a navigation was to lead, as return_to; empty if that is too
+// long to be kept.
+func returnTarget(r *http.Request) string {
+	if target := r.URL.RequestURI(); len(target) <= maxReturnTo {
+		return target
+	}
+	return ""
 }
 
 // isActivity reports whether a call counts as something the user does. Streams
@@ -62,9 +88,9 @@ func (s *Server) toLogin(w http.ResponseWriter, r *http.Request) error {
 		s.hopPage(w, r.URL.RequestURI())
 		return nil
 	}
-	target := s.base + "/login?return_to=" + url.QueryEscape(r.URL.RequestURI())
-	if len(r.URL.RequestURI()) > maxReturnTo {
-		target = s.base + "/login"
+	target := s.base + "/login"
+	if to := returnTarget(r); to != "" {
+		target += "?return_to=" + url.QueryEscape(to)
 	}
 	redirect(w, http.StatusFound, target)
 	return nil

@@ -21,10 +21,13 @@ var (
 	errMeanwhile   = &Refusal{Status: 403, Code: "signed_out_meanwhile", Title: "You were signed out while you were signing in. Please sign in again."}
 	errUnavailable = &Refusal{Status: 503, Code: "unavailable", Title: "This does not work at the moment. Please try again shortly."}
 	errStreams     = &Refusal{Status: 429, Code: "too_many_streams", Title: "This session has too many open connections."}
+	errBusy        = &Refusal{Status: 503, Code: "too_many_event_streams", Title: "There are too many open connections at the moment. Please try again shortly."}
 	errTooMany     = &Refusal{Status: 429, Code: "too_many_requests", Title: "That was too often. Please wait a moment and try again."}
 	errInterrupted = &Refusal{Status: 503, Code: "sign_in_interrupted", Title: "The sign-in could not be completed just now. Please sign in again."}
 	errSignIn      = &Refusal{Status: 502, Code: "sign_in_failed", Title: "The sign-in could not be completed. Please sign in again."}
 	errStepUp      = &Refusal{Status: 401, Code: "step_up_required", Title: "This needs a stronger or a more recent sign-in."}
+	errPermission  = &Refusal{Status: 403, Code: "not_permitted", Title: "You are signed in, but this is not open to you."}
+	errCurrent     = &Refusal{Status: 409, Code: "current_session", Title: "This is the session that you are using. Sign out to end it."}
 	errClient      = &Refusal{Status: 502, Code: "client_refused", Title: "Signing in is not set up correctly here. Please tell the operator."}
 	errInternal    = &Refusal{Status: 500, Code: "internal", Title: "Something went wrong on our side."}
 )

@@ -48,6 +48,12 @@ type Config struct {
 	SPA fs.FS  // the application's files; nil: there are none
 	CSP string // Content-Security-Policy of its documents; empty: a strict one
 
+	// RecentAuth is how long ago a user may have authenticated (auth_time) to end other
+	// sessions of theirs; 0: however long.
+	RecentAuth time.Duration
+
+	EventStreams int // open at a time, of all sessions; 0: no limit
+
 	Client func(*http.Request) netip.Addr // nil: the peer's address
 	Rates  Rates                          // zero: no limits
 	Count  Counter                        // nil: nobody counts
@@ -76,6 +82,7 @@ type Server struct {
 	limits  allowances
 	untold  *untold
 	unread  unread
+	streams *streams
 	echo    *echo.Echo
 	files   *files
 	log     *slog.Logger
@@ -95,7 +102,7 @@ func New(c Config) *Server {
 		origin: c.PublicURL.Scheme + "://" + canonicalHost(c.PublicURL.Host, secure),
 		host:   canonicalHost(c.PublicURL.Host, secure), cookies: newCookies(c.Cookie, c.Keys, secure),
 		limits: newAllowances(c.Rates, c.Now), untold: newUntold(c.Now),
-		unread: unread{bodies: map[*http.ResponseController]struct{}{}},
+		unread: unread{bodies: map[*http.ResponseController]struct{}{}}, streams: newStreams(c.EventStreams),
 	}
 	if c.Count == nil {
 		s.Count = noCount{}
@@ -124,6 +131,10 @@ func (s *Server) endpoints() *echo.Echo {
 	b.GET("/user", s.user, s.guarded)
 	b.GET("/session", s.session, s.guarded)
 	b.POST("/session/renew", s.renew, s.guarded)
+	b.GET("/events", s.events, s.guarded)
+	b.GET("/sessions", s.devices, s.guarded)
+	b.DELETE("/sessions", s.endOthers, s.guarded)
+	b.DELETE("/sessions/:id", s.endDevice, s.guarded)
 	b.POST("/logout", s.logout, s.guarded)
 	return e
 }

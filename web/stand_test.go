@@ -260,12 +260,8 @@ func usualRoutes(upstream *url.URL) []proxy.Config {
 // forBrowser is what cmd/cloakroom puts between proxy and web.
 func forBrowser(err error) error {
 	var refusal *proxy.Refusal
-	var step *proxy.StepUp
-	switch {
-	case errors.As(err, &refusal):
+	if errors.As(err, &refusal) {
 		return &web.Refusal{Status: refusal.Status, Code: refusal.Code, Allow: refusal.Allow, Err: refusal.Err}
-	case errors.As(err, &step):
-		return &web.StepUp{ACRValues: step.ACRValues, MaxAge: step.MaxAge}
 	}
 	return err
 }

@@ -55,9 +55,12 @@ func (u *unread) stop() {
 	}
 }
 
-// Close lets no request body hold up the end of the server that no upstream is
-// getting. Requests are still served.
-func (s *Server) Close() { s.unread.stop() }
+// Close ends event streams, and lets no request body hold up the end of the server
+// that no upstream is getting. Other requests are still served.
+func (s *Server) Close() {
+	s.streams.close()
+	s.unread.stop()
+}
 
 // own makes an answer of our own, for which no upstream gets the request's body.
 // The error is answer's. Calls to upstreams don't come here: their bodies have the

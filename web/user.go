@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"time"
 
@@ -46,6 +47,8 @@ func (s *Server) user(c echo.Context) error {
 			return err
 		}
 	}
+	p := s.provider(info.Provider)
+	maps.DeleteFunc(body, func(name string, _ any) bool { return p == nil || !p.Shown(name) })
 	bff := map[string]any{"provider": info.Provider, "session": s.times(info)}
 	if info.Scope != "" {
 		bff["scope"] = info.Scope
@@ -70,7 +73,7 @@ func (s *Server) session(c echo.Context) error {
 	case err != nil:
 		return err
 	}
-	return c.JSON(http.StatusOK, s.sessionAnswer(current))
+	return c.JSON(http.StatusOK, s.sessionAnswer(current.Info()))
 }
 
 // renew answers POST /bff/session/renew: the user is there, and wants a fresh
@@ -87,7 +90,7 @@ func (s *Server) renew(c echo.Context) error {
 	if _, err := current.Renew(c.Request().Context()); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, s.sessionAnswer(current))
+	return c.JSON(http.StatusOK, s.sessionAnswer(current.Info()))
 }
 
 // jwks answers GET /bff/jwks: the public keys by which providers know our
@@ -101,8 +104,7 @@ func (s *Server) jwks(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]any{"keys": keys})
 }
 
-func (s *Server) sessionAnswer(current *session.Session) sessionAnswer {
-	info := current.Info()
+func (s *Server) sessionAnswer(info session.Info) sessionAnswer {
 	t := s.times(info)
 	return sessionAnswer{
 		Authenticated: true, Provider: info.Provider, Session: &t,

@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 var keepers = map[string]string{
 	"github.com/labstack/echo":        "web",
 	"github.com/gorilla/securecookie": "web",
+	"github.com/mileusna/useragent":   "web",
 	"golang.org/x/time":               "web",
 	"github.com/hashicorp/golang-lru": "web",
 	"go.etcd.io/bbolt":                "session/bolt",

@@ -13,7 +13,8 @@ import (
 // repository's root; a test keeps that file and these types together.
 //
 // Struct tags beside yaml: "enum" lists the words that are allowed, "path"
-// marks a file name that is relative to the configuration file.
+// marks a file name that is relative to the configuration file, "single" a list whose
+// only entry may stand alone.
 type Config struct {
 	// Listen is where browsers, or the proxy in front, connect: host:port.
 	Listen string `yaml:"listen"`
@@ -90,6 +91,10 @@ type Session struct {
 	// goes. 0 is no limit.
 	MaxPerUser int `yaml:"max_per_user"`
 
+	// RecentAuth is how long ago users may have authenticated to end other sessions of
+	// theirs. 0 is however long.
+	RecentAuth time.Duration `yaml:"recent_auth"`
+
 	Cookie Cookie `yaml:"cookie"`
 }
 
@@ -130,6 +135,10 @@ type Limits struct {
 	Body              Size `yaml:"body"`
 	StreamsPerSession int  `yaml:"streams_per_session"`
 
+	// EventStreams is how many pages may listen to /bff/events at a time, of all
+	// sessions.
+	EventStreams int `yaml:"event_streams"`
+
 	// SessionsInMemory is how many sessions are held ready, about. The others are
 	// read from the store when they are used.
 	SessionsInMemory int `yaml:"sessions_in_memory"`
@@ -142,7 +151,7 @@ type Limits struct {
 type Rates struct {
 	SignIns        int `yaml:"sign_ins"`        // begun
 	Callbacks      int `yaml:"callbacks"`       // and, counted apart, stray ones and refused logouts
-	Renewals       int `yaml:"renewals"`        // asked for by the app, per session
+	Renewals       int `yaml:"renewals"`        // asked for by the app, and lists of sessions, per session
 	RefusedTickets int `yaml:"refused_tickets"` // that opened no session
 }
 
@@ -246,8 +255,23 @@ type Route struct {
 	Cookies    []string          `yaml:"cookies"`     // browser cookies the upstream may get
 	Headers    map[string]string `yaml:"headers"`     // header name to claim name
 
+	// ACRValues and MaxAge say how and how long ago the user must have authenticated
+	// (RFC 9470); none and 0: it does not matter. Require is what the provider must say of
+	// the user: all of it.
+	ACRValues []string      `yaml:"acr_values"`
+	MaxAge    time.Duration `yaml:"max_age"`
+	Require   []Rule        `yaml:"require" single:"yes"`
+
 	Host        string      `yaml:"host" enum:"upstream,public"`
 	UpstreamTLS UpstreamTLS `yaml:"upstream_tls"`
+}
+
+// Rule is a condition on one claim: the claim, or one of its items if it is a list,
+// is one of Any; each of All is it or among them.
+type Rule struct {
+	Claim string   `yaml:"claim"` // its name, or a path with dots into an object
+	Any   []string `yaml:"any"`
+	All   []string `yaml:"all"`
 }
 
 // UpstreamTLS adjusts how an upstream's certificate is verified. There is no

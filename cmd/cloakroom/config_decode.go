@@ -22,9 +22,10 @@ type decoder struct {
 // option is one value to be decoded: where it goes, what it is called, and the
 // words it may have.
 type option struct {
-	value reflect.Value
-	key   string
-	enum  []string
+	value  reflect.Value
+	key    string
+	enum   []string
+	single bool // a list whose only entry may stand alone
 }
 
 // decode puts node into o. An option with a problem keeps its default.
@@ -81,6 +82,13 @@ func describe(t reflect.Type) string {
 
 func (d *decoder) mapping(pairs []*ast.MappingValueNode, o option) {
 	t := o.value.Type()
+	if o.single {
+		o.value.Set(reflect.MakeSlice(t, 1, 1))
+		entry := option{value: o.value.Index(0), key: o.key + "[0]"}
+		d.at.keys[entry.key] = d.at.keys[o.key]
+		d.mapping(pairs, entry)
+		return
+	}
 	if !composite(t) || t.Kind() == reflect.Slice {
 		d.errorf(o.key, "expected %s, found keys and values", describe(t))
 		return
@@ -194,7 +202,7 @@ func fieldByKey(v reflect.Value, name string) (option, bool) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if tag := f.Tag.Get("yaml"); tag != "" && tag == name {
-			o := option{value: v.Field(i)}
+			o := option{value: v.Field(i), single: f.Tag.Get("single") != ""}
 			if words := f.Tag.Get("enum"); words != "" {
 				o.enum = strings.Split(words, ",")
 			}

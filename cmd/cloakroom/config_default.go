@@ -24,11 +24,12 @@ func DefaultConfig() *Config {
 			RenewBefore:  time.Minute,
 			RenewTimeout: 10 * time.Second,
 			Bind:         "log",
+			RecentAuth:   15 * time.Minute,
 			Cookie:       Cookie{Name: "session", SameSite: "strict"},
 		},
 		Store: Store{Bolt: Bolt{Path: "data/sessions.db"}},
 		Limits: Limits{
-			Header: 32 << 10, Body: 10 << 20, StreamsPerSession: 20, SessionsInMemory: 100_000,
+			Header: 32 << 10, Body: 10 << 20, StreamsPerSession: 20, EventStreams: 10_000, SessionsInMemory: 100_000,
 			Rates: Rates{SignIns: 120, Callbacks: 120, Renewals: 30, RefusedTickets: 600},
 		},
 		Admin: Admin{Listen: "127.0.0.1:9090", TokenFile: "data/admin-token"},

@@ -179,6 +179,9 @@ func (v validator) sessions() {
 		v.errorf("session.idle", "is longer than session.absolute, so it would never end a session")
 	}
 	v.rotation(s)
+	if s.RecentAuth != 0 && s.RecentAuth < leastAge && !v.has("session.recent_auth") {
+		v.errorf("session.recent_auth", "must be 1m or longer, or 0s to ask nobody to sign in again")
+	}
 	name := s.Cookie.Name
 	if v.ok("session.cookie.name", name == "", "for example session") {
 		switch {
@@ -234,6 +237,9 @@ func (v validator) limits() {
 	}
 	if l.StreamsPerSession < 1 && !v.has("limits.streams_per_session") {
 		v.errorf("limits.streams_per_session", "must be 1 or more")
+	}
+	if l.EventStreams < 1 && !v.has("limits.event_streams") {
+		v.errorf("limits.event_streams", "must be 1 or more")
 	}
 	if l.SessionsInMemory < leastInMemory && !v.has("limits.sessions_in_memory") {
 		v.errorf("limits.sessions_in_memory", "must be %d or more: with fewer every call would read its session from the store", leastInMemory)

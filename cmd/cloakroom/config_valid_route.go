@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 func (v validator) routes() {
@@ -91,6 +92,7 @@ func (v validator) routeAccess(key string, r *Route) {
 			v.errorf(key+".headers", "auth is none, so there are no claims to send; remove them")
 		}
 	}
+	v.routeStrength(key, r)
 	v.words(key+".methods", r.Methods)
 	for i, m := range r.Methods {
 		at := fmt.Sprintf("%s.methods[%d]", key, i)
@@ -108,6 +110,54 @@ func (v validator) routeAccess(key string, r *Route) {
 	if r.Documents != "none" && len(r.Methods) > 0 && !slices.Contains(r.Methods, "GET") {
 		v.errorf(key+".documents", "a page is asked for with GET, which methods leaves out; add it")
 	}
+}
+
+// leastAge is the lowest max_age: below it a user who has just signed in would be
+// asked again.
+const leastAge = time.Minute
+
+// acrValue is one value of acr_values: they are joined with spaces, and stand between
+// quotes in a challenge (RFC 6750, 3).
+var acrValue = regexp.MustCompile(`^[!#-\[\]-~]{1,200}$`)
+
+func (v validator) routeStrength(key string, r *Route) {
+	asks := map[string]bool{"acr_values": len(r.ACRValues) > 0, "max_age": r.MaxAge != 0, "require": len(r.Require) > 0}
+	for _, name := range slices.Sorted(maps.Keys(asks)) {
+		if asks[name] && r.Auth != "required" && !v.has(key+".auth") {
+			v.errorf(key+"."+name, "needs auth: required; with %s calls pass that have no session at all", r.Auth)
+		}
+	}
+	if at := key + ".max_age"; r.MaxAge != 0 && !v.has(at) {
+		switch {
+		case r.MaxAge < leastAge:
+			v.errorf(at, "must be 1m or longer: whoever has just signed in would be sent to sign in again")
+		case r.MaxAge%time.Second != 0:
+			v.errorf(at, "must be whole seconds")
+		}
+	}
+	v.words(key+".acr_values", r.ACRValues)
+	for i, value := range r.ACRValues {
+		if at := fmt.Sprintf("%s.acr_values[%d]", key, i); !v.has(at) && !acrValue.MatchString(value) {
+			v.errorf(at, `must be printable ASCII without spaces, " and \`)
+		}
+	}
+	for i, rule := range r.Require {
+		v.rule(fmt.Sprintf("%s.require[%d]", key, i), rule)
+	}
+}
+
+func (v validator) rule(key string, r Rule) {
+	if v.has(key) {
+		return
+	}
+	if strings.TrimSpace(r.Claim) == "" && !v.has(key+".claim") {
+		v.errorf(key+".claim", "is missing; name the claim that decides, such as groups")
+	}
+	if len(r.Any)+len(r.All) == 0 && !v.has(key+".any") && !v.has(key+".all") {
+		v.errorf(key+".any", "is missing; list the values of which the claim must have one, or all of them under all")
+	}
+	v.words(key+".any", r.Any)
+	v.words(key+".all", r.All)
 }
 
 // routeCookies refuses to carry Cloakroom's own cookies either way.

@@ -166,6 +166,14 @@ func (m *metrics) watchMemory(count func() int) {
 	}, func() float64 { return float64(count()) }))
 }
 
+// watchEvents adds how many pages listen, as count says.
+func (m *metrics) watchEvents(count func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "cloakroom", Name: "event_streams",
+		Help: "Pages that listen to /bff/events. At limits.event_streams others are refused (too_many_event_streams), and ask now and then instead.",
+	}, func() float64 { return float64(count()) }))
+}
+
 // handler answers GET /metrics.
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})

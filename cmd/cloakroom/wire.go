@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +50,9 @@ const (
 	renewYield  = 50 * time.Millisecond
 	renewWrite  = 20 * time.Millisecond // for which an intent waits to be written with others
 )
+
+// eventsPerSession is how many pages of one session may listen to its events.
+const eventsPerSession = 4
 
 // wire makes an app of cfg. spa replaces the files of cfg.SPA.Dir unless it is
 // nil. Whoever gets an app closes it.
@@ -86,7 +92,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 			Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
 			RenewBefore: cfg.Session.RenewBefore, RenewTimeout: cfg.Session.RenewTimeout,
 			RenewSpread: renewSpread, RenewYield: renewYield,
-			RotateEvery: cfg.Session.RotateEvery, PerUser: cfg.Session.MaxPerUser, Streams: cfg.Limits.StreamsPerSession,
+			RotateEvery: cfg.Session.RotateEvery, PerUser: cfg.Session.MaxPerUser, Streams: cfg.Limits.StreamsPerSession, Watches: eventsPerSession,
 			InMemory: cfg.Limits.SessionsInMemory,
 		},
 		Bind: session.Bind(cfg.Session.Bind), Metrics: a.metrics,
@@ -98,6 +104,7 @@ func wire(cfg *Config, spa fs.FS, log *slog.Logger) (_ *app, err error) {
 	}
 	a.metrics.watchStore(a.manager.Ready)
 	a.metrics.watchMemory(a.manager.InMemory)
+	a.metrics.watchEvents(func() int { return a.web.EventStreams() })
 	if spa == nil && cfg.SPA.Dir != "" {
 		if a.root, err = os.OpenRoot(cfg.SPA.Dir); err != nil {
 			return nil, fmt.Errorf("spa.dir: %w", err)
@@ -123,6 +130,7 @@ func (a *app) face(keys *session.Keyring, providers []web.Provider, spa fs.FS) e
 		Cookie: web.CookieConfig{
 			Name: cfg.Session.Cookie.Name, Lax: cfg.Session.Cookie.SameSite == "lax", MaxAge: cfg.Session.Cookie.MaxAge,
 		},
+		EventStreams: cfg.Limits.EventStreams, RecentAuth: cfg.Session.RecentAuth,
 		LoginFrom: web.LoginFrom(cfg.LoginFrom), Manager: a.manager, Providers: providers,
 		Route: func(r *http.Request) (session.Demand, http.Handler) { return a.proxy.Route(r) },
 		SPA:   spa, CSP: cfg.SPA.CSP, Client: web.TrustedProxies(cfg.TrustedProxies), Log: log, Count: a.metrics,
@@ -175,7 +183,7 @@ func (a *app) providers() ([]web.Provider, error) {
 		callback := callbackPath(a.cfg, i)
 		c := oidc.Config{
 			Name: p.Name, Issuer: p.Issuer, ClientID: p.ClientID, Auth: p.Auth, ClientSecret: p.ClientSecret,
-			RedirectURL: origin(a.cfg) + callback, Scopes: p.Scopes, Params: p.Params, Claims: p.Claims,
+			RedirectURL: origin(a.cfg) + callback, Scopes: p.Scopes, Params: p.Params, Claims: p.Claims, Keep: neededClaims(a.cfg),
 			TrustedAudiences: p.TrustedAudiences, Resource: p.Resource, Revoke: p.Revoke, LogoutHint: p.LogoutHint, LogoutTyp: p.LogoutTyp,
 			PostLogoutRedirectURL: origin(a.cfg) + logoutPath(a.cfg),
 			TokenTimeout:          p.TokenTimeout, Log: a.log,
@@ -249,6 +257,7 @@ func proxyRoutes(cfg *Config) []proxy.Config {
 			Demand: session.Demand{
 				Auth: session.Auth(r.Auth), Documents: session.Documents(r.Documents),
 				Activity: r.Activity, WebSocket: r.WebSocket,
+				ACRValues: r.ACRValues, MaxAge: r.MaxAge, Require: rules(r),
 			},
 			Token: r.Token, Methods: r.Methods, Timeout: r.Timeout, MaxBody: int64(body), Cache: r.Cache,
 			SetCookies: r.SetCookies, Cookies: r.Cookies, Headers: r.Headers, Host: r.Host,
@@ -258,16 +267,35 @@ func proxyRoutes(cfg *Config) []proxy.Config {
 	return out
 }
 
+func rules(r Route) []session.Rule {
+	var out []session.Rule
+	for _, rule := range r.Require {
+		out = append(out, session.Rule{Claim: rule.Claim, Any: rule.Any, All: rule.All})
+	}
+	return out
+}
+
+// neededClaims returns the claims that routes need, whether or not the app may know
+// them. A path may also be the name of a claim.
+func neededClaims(cfg *Config) []string {
+	var names []string
+	for _, r := range cfg.Routes {
+		for _, rule := range r.Require {
+			first, _, _ := strings.Cut(rule.Claim, ".")
+			names = append(names, rule.Claim, first)
+		}
+		names = slices.AppendSeq(names, maps.Values(r.Headers))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // forBrowser gives web the proxy's errors in its own words: neither knows the
 // other.
 func forBrowser(err error) error {
 	var refusal *proxy.Refusal
-	var step *proxy.StepUp
-	switch {
-	case errors.As(err, &refusal):
+	if errors.As(err, &refusal) {
 		return &web.Refusal{Status: refusal.Status, Code: refusal.Code, Allow: refusal.Allow, Err: refusal.Err}
-	case errors.As(err, &step):
-		return &web.StepUp{ACRValues: step.ACRValues, MaxAge: step.MaxAge}
 	}
 	return err
 }

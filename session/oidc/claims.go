@@ -15,8 +15,8 @@ const (
 	defaultClaims = "sub name given_name family_name preferred_username nickname email email_verified " +
 		"picture locale zoneinfo updated_at"
 
-	maxClaim  = 4 << 10  // bytes of one claim
-	maxClaims = 16 << 10 // of all that are shown: they are kept with each session
+	maxClaim  = 4 << 10  // bytes of one claim that is only shown
+	maxClaims = 16 << 10 // of all that are only shown, and of all others: they are kept with each session
 )
 
 // claims are an ID token's, those that matter to the protocol by name.
@@ -69,9 +69,9 @@ func (id claims) authTime() time.Time {
 	return t
 }
 
-// shownClaims returns the claims that the browser may know, from the ID token
-// and, only if it lacks wanted ones, from UserInfo. A sign-in does not fail
-// because UserInfo does.
+// shownClaims returns the claims that the browser may know and those that are to be
+// kept, from the ID token and, only if it lacks wanted ones, from UserInfo. A sign-in
+// does not fail because UserInfo does.
 func (c *Client) shownClaims(ctx context.Context, m *metadata, id claims, access session.Secret) (json.RawMessage, error) {
 	shown := object{}
 	c.show(shown, id.object)
@@ -92,26 +92,50 @@ func (c *Client) shownClaims(ctx context.Context, m *metadata, id claims, access
 	return json.Marshal(shown)
 }
 
-// show copies allowed claims of a bearable size that are not there yet.
+// Shown reports whether the browser may know the claim of that name.
+func (c *Client) Shown(name string) bool { return c.claims[name] }
+
+// show copies allowed claims of a bearable size that are not there yet. One that a
+// rule or a header needs may be as large as lists of groups are.
 func (c *Client) show(to, from object) {
-	total := 0
-	for _, v := range to {
-		total += len(v)
+	shown, kept := 0, 0
+	for name, v := range to {
+		if c.kept[name] {
+			kept += len(v)
+		} else {
+			shown += len(v)
+		}
+	}
+	for name := range c.kept {
+		v := from[name]
+		switch {
+		case to.has(name) || !from.has(name):
+		case kept+len(v) > maxClaims:
+			c.log.Warn("a claim that a rule or a header needs is too large to be kept; it counts as missing", "claim", name, "bytes", len(v))
+		default:
+			to[name] = v
+			kept += len(v)
+		}
 	}
 	for name := range c.claims {
 		v := from[name]
-		if to.has(name) || !from.has(name) || len(v) > maxClaim || total+len(v) > maxClaims {
+		if c.kept[name] || to.has(name) || !from.has(name) || len(v) > maxClaim || shown+len(v) > maxClaims {
 			continue
 		}
 		to[name] = v
-		total += len(v)
+		shown += len(v)
 	}
 }
 
-// lacking reports whether it is worth asking UserInfo: a configured claim is
-// not in the ID token, or with the default list, none of those that the scopes
+// lacking reports whether it is worth asking UserInfo: a claim that is to be kept, or
+// a configured one, is not in the ID token, or with the default list, none of those that the scopes
 // stand for is.
 func (c *Client) lacking(id object) bool {
+	for name := range c.kept {
+		if !id.has(name) {
+			return true
+		}
+	}
 	if len(c.cfg.Claims) > 0 {
 		return slices.ContainsFunc(c.cfg.Claims, func(name string) bool { return !id.has(name) })
 	}

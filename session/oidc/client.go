@@ -23,7 +23,8 @@ type Client struct {
 	auth   *authenticator
 	meta   *discovery
 	keys   *keySet
-	claims map[string]bool
+	claims map[string]bool // that are shown
+	kept   map[string]bool // that are kept, shown or not
 }
 
 var (
@@ -50,7 +51,10 @@ func New(cfg Config) (*Client, error) {
 	c.poster = newHTTPClient(transport)
 	c.meta = newDiscovery(&c.cfg, c.http, c.log)
 	c.keys = &keySet{http: c.http, now: cfg.Now, pauses: map[source]time.Time{}}
-	c.claims = map[string]bool{}
+	c.claims, c.kept = map[string]bool{}, map[string]bool{}
+	for _, name := range cfg.Keep {
+		c.kept[name] = true
+	}
 	for _, name := range cfg.Claims {
 		c.claims[name] = true
 	}

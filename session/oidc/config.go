@@ -69,6 +69,10 @@ type Config struct {
 	// email_verified, picture, locale, zoneinfo, updated_at.
 	Claims []string
 
+	// Keep names further claims that are kept with the session, for rules and headers:
+	// Shown is false of them.
+	Keep []string
+
 	// TrustedAudiences may stand in an ID token's aud beside ClientID.
 	TrustedAudiences []string
 
