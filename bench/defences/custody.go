@@ -44,7 +44,7 @@ var custody = []defence{
 	},
 	{
 		Name: "a session loaded anew while it ends, ends", File: "session/end.go",
-		Old: "if heir := m.oust(s.key); heir != nil {", New: "if heir := (*Session)(nil); heir != nil {",
+		Old: "if heir := m.oust(s.key, reason); heir != nil {", New: "if heir := (*Session)(nil); heir != nil {",
 		Package: "./session", Test: "TestHeirEndsToo",
 	},
 	{

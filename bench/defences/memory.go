@@ -35,7 +35,7 @@ var memory = []defence{
 	},
 	{
 		Name: "what has a stream stays in memory (E12)", File: "session/memory.go",
-		Old: "s.streams+s.downloads > 0 ||", New: "",
+		Old: "s.open() ||", New: "",
 		Package: "./session", Test: "TestNeededStayInMemory",
 	},
 	{

@@ -35,7 +35,7 @@ var table = []defence{
 	},
 	{
 		Name: "what ended is not loaded again", File: "session/load.go",
-		Old: "	if _, over := m.ended.Load(key); over {\n		m.open.CompareAndDelete(key, s)\n		s.shut() // somebody may have found it there\n		return nil, ErrNotFound\n	}\n", New: "",
+		Old: "	if _, over := m.ended.Load(key); over {\n		m.open.CompareAndDelete(key, s)\n		s.shut(\"\") // somebody may have found it there\n		return nil, ErrNotFound\n	}\n", New: "",
 		Package: "./session", Test: "TestEndWithFullDisk",
 	},
 	{
