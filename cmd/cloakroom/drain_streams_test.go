@@ -46,7 +46,7 @@ func (u *user) connect(ctx context.Context, path string) (*websocket.Conn, error
 // process ends in order.
 func TestDrainStreams(t *testing.T) {
 	t.Parallel()
-	const sockets, events, downloads, size = 50, 10, 20, 4 << 20
+	const sockets, events, told, downloads, size = 50, 10, 4, 20, 4 << 20
 	s := newSite(t, demo.ProviderConfig{AccessTTL: time.Minute})
 	write(t, s.dir, "config.yaml", s.config(
 		"strip_prefix: /api}", "strip_prefix: /api, websocket: true}", "log:", "limits: {streams_per_session: 100}\nlog:"))
@@ -83,8 +83,12 @@ func TestDrainStreams(t *testing.T) {
 			}
 		})
 	}
-	for range events {
-		res, err := u.open("/api/sse")
+	for i := range events + told {
+		path := "/api/sse"
+		if i >= events {
+			path = "/bff/events"
+		}
+		res, err := u.open(path)
 		if err != nil || res.StatusCode != http.StatusOK {
 			t.Fatalf("an event stream: %v", err)
 		}
