@@ -139,8 +139,11 @@ func (s *Server) callback(c echo.Context) error {
 	request := *t.Request
 	provider := s.provider(request.Provider)
 	p := pending{provider, request, t, name}
-	if provider == nil || provider.Callback != r.URL.Path || provider.Issuer() != request.Issuer {
+	switch {
+	case provider == nil || provider.Issuer() != request.Issuer:
 		return s.signInRefused(p, errTransaction)
+	case provider.Callback != r.URL.Path:
+		return s.signInRefused(p, errElsewhere)
 	}
 	err = s.finish(w, r, p, q)
 	switch {
@@ -173,6 +176,11 @@ func (s *Server) strayCallback(r *http.Request, err error) error {
 	}
 	return s.signInRefused(pending{}, err)
 }
+
+// errElsewhere means that an answer came to the redirect URI of another provider
+// than the sign-in was begun at. Some provider mixes itself up with that one, to
+// be given its code (RFC 9700, 4.4), or a redirect URI is registered wrongly.
+var errElsewhere = fmt.Errorf("web: callback at another provider's redirect URI: %w", errTransaction)
 
 // errRepeated means that this callback was used before: no error to the user.
 var errRepeated = errors.New("web: callback used before")
@@ -261,6 +269,8 @@ func (s *Server) signInRefused(p pending, err error) error {
 	switch {
 	case errors.Is(err, session.ErrSignedOut):
 		reason = errMeanwhile.Code
+	case errors.Is(err, errElsewhere):
+		reason = "callback_mismatch"
 	case reason == "internal" && errors.As(err, &own):
 		reason = own.Code
 	}

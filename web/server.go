@@ -127,6 +127,7 @@ func (s *Server) endpoints() *echo.Echo {
 	b.POST("/backchannel-logout/:provider", s.backchannelLogout)
 	b.GET("/frontchannel-logout/:provider", s.frontchannelLogout)
 	b.GET("/jwks", s.jwks)
+	b.GET("/jwks/:provider", s.jwks)
 
 	b.GET("/user", s.user, s.guarded)
 	b.GET("/session", s.session, s.guarded)

@@ -94,11 +94,19 @@ func (s *Server) renew(c echo.Context) error {
 }
 
 // jwks answers GET /bff/jwks: the public keys by which providers know our
-// client assertions (RFC 7523). They are of interest to anybody.
+// client assertions (RFC 7523). They are of interest to anybody. A provider that
+// reads GET /bff/jwks/{provider} knows its own key alone: one that leaks from
+// elsewhere does not make anybody us there (H3).
 func (s *Server) jwks(c echo.Context) error {
+	name := c.Param("provider")
+	if name != "" && s.provider(name) == nil {
+		return errNotFound
+	}
 	keys := []json.RawMessage{}
 	for _, p := range s.Providers {
-		keys = append(keys, p.PublicKeys()...)
+		if name == "" || p.Name() == name {
+			keys = append(keys, p.PublicKeys()...)
+		}
 	}
 	c.Response().Header().Set("Cache-Control", "public, max-age=300")
 	return c.JSON(http.StatusOK, map[string]any{"keys": keys})

@@ -57,12 +57,18 @@ func (c *checkCmd) Run(env *environment) error {
 	if locked {
 		env.say("  %s is in use, so whether the keys in %s open it could not be looked at", cfg.Store.Bolt.Path, cfg.KeysFile)
 	}
+	ours := origin(cfg)
 	for i, p := range cfg.Providers {
-		ours := origin(cfg)
 		env.say("  register at %s: redirect URI %s, post-logout redirect URI %s, back-channel logout URI %s (or, only if it knows no back-channel, front-channel logout URI %s)",
 			p.Name, ours+callbackPath(cfg, i), ours+logoutPath(cfg),
 			ours+cfg.BasePath+"/backchannel-logout/"+p.Name, ours+cfg.BasePath+"/frontchannel-logout/"+p.Name)
 		env.say("  %s: refresh_reuse %s: %s", p.Name, p.RefreshReuse.Mode, secondUse(p.RefreshReuse))
+		if p.Auth == "private_key_jwt" {
+			env.say("  %s: reads the public key at %s%s/jwks/%s", p.Name, ours, cfg.BasePath, p.Name)
+		}
+	}
+	if i := plainCallback(cfg); i == 0 && len(cfg.Providers) > 1 && cfg.Providers[0].Callback == "auto" {
+		env.say("  %s has %s%s because it stands first; if the order may change, write callback: plain there", cfg.Providers[0].Name, ours, callbackPath(cfg, i))
 	}
 	return nil
 }

@@ -183,6 +183,9 @@ type Provider struct {
 	ClientSecret     session.Secret `yaml:"client_secret"`
 	ClientSecretFile string         `yaml:"client_secret_file" path:"yes"`
 
+	// Callback says whether the provider's name ends its redirect URI.
+	Callback string `yaml:"callback" enum:"auto,plain,named"`
+
 	// PrivateKeyFile signs the client assertions of private_key_jwt.
 	PrivateKeyFile string `yaml:"private_key_file" path:"yes"`
 

@@ -42,6 +42,7 @@ func DefaultConfig() *Config {
 func DefaultProvider() Provider {
 	return Provider{
 		Auth:         "client_secret_basic",
+		Callback:     "auto",
 		Scopes:       []string{"openid", "profile", "email"},
 		TokenTimeout: 15 * time.Second,
 		RefreshReuse: RefreshReuse{Mode: "none"},

@@ -20,6 +20,7 @@ func validate(cfg *Config, c *complaints) {
 	v.limits()
 	v.providers()
 	v.routes()
+	v.nameless()
 }
 
 type validator struct {

@@ -32,22 +32,10 @@ func (v validator) providers() {
 			}
 		}
 		v.ownCredential(i, key, p)
+		v.ownRegistration(i, key, p)
 		v.provider(key, p)
 		v.providerAuth(key, p)
 		v.providerRequests(key, p)
-	}
-}
-
-// ownCredential refuses a secret or key that another provider has too: whoever
-// runs the one could be us at the other (H3).
-func (v validator) ownCredential(i int, key string, p Provider) {
-	for first, other := range v.cfg.Providers[:i] {
-		if p.PrivateKeyFile != "" && p.PrivateKeyFile == other.PrivateKeyFile {
-			v.errorf(key+".private_key_file", "is the key of providers[%d] too; give each provider a key of its own", first)
-		}
-		if p.ClientSecret != "" && p.ClientSecret == other.ClientSecret {
-			v.errorf(key+".client_secret", "is the secret of providers[%d] too; give each provider a secret of its own", first)
-		}
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -159,21 +160,37 @@ func (c *complaints) certificate(cfg *Config, now time.Time) {
 
 // files looks at the keys and bundles of providers and routes.
 func (c *complaints) files(cfg *Config) {
+	signers := map[string]int{} // by public key
 	for i, p := range cfg.Providers {
 		key := fmt.Sprintf("providers[%d]", i)
 		c.bundle(key+".ca_file", p.CAFile)
 		if p.PrivateKeyFile == "" {
 			continue
 		}
-		if _, err := readSigner(p.PrivateKeyFile); err != nil {
+		signer, err := readSigner(p.PrivateKeyFile)
+		if err != nil {
 			c.unreadable(key+".private_key_file", p.PrivateKeyFile, err)
 			continue
+		}
+		if first, twice := signers[keyText(signer)]; twice {
+			c.errorf(key+".private_key_file", "holds the same key as that of providers[%d]; give each provider a key of its own", first)
+		} else {
+			signers[keyText(signer)] = i
 		}
 		c.privateFile(key+".private_key_file", p.PrivateKeyFile)
 	}
 	for i, r := range cfg.Routes {
 		c.bundle(fmt.Sprintf("routes[%d].upstream_tls.ca_file", i), r.UpstreamTLS.CAFile)
 	}
+}
+
+// keyText is the same for two files if they hold the same key, in whatever form.
+func keyText(signer crypto.Signer) string {
+	public, err := x509.MarshalPKIXPublicKey(signer.Public())
+	if err != nil {
+		return "" // not of the kinds that readSigner returns
+	}
+	return string(public)
 }
 
 func (c *complaints) bundle(key, file string) {

@@ -173,10 +173,8 @@ func wrongKeys(cfg *Config) error {
 	return misfit{hinted{fmt.Errorf("the keys in %s do not open %s", cfg.KeysFile, cfg.Store.Bolt.Path), restoreKeys}}
 }
 
-// providers makes a client of each configured provider. The first one's
-// redirect URI is /bff/callback; every further one has its own, so that adding a
-// provider changes nothing that is registered, and none can pass for another
-// (H2).
+// providers makes a client of each configured provider. Each has a redirect URI of
+// its own, so that none can pass for another (H2).
 func (a *app) providers() ([]web.Provider, error) {
 	var out []web.Provider
 	for i, p := range a.cfg.Providers {
@@ -223,10 +221,25 @@ func credentials(p Provider) (cas *x509.CertPool, key crypto.Signer, err error) 
 // callbackPath is the path of the i-th provider's redirect URI.
 func callbackPath(cfg *Config, i int) string {
 	path := cfg.BasePath + "/callback"
-	if i > 0 {
+	if i != plainCallback(cfg) {
 		path += "/" + cfg.Providers[i].Name
 	}
 	return path
+}
+
+// plainCallback is which provider's redirect URI does not end in its name: that
+// which says so, or else the first, unless it says otherwise; then -1. At most
+// one has it, or the answers of two would come to one address (H2).
+func plainCallback(cfg *Config) int {
+	for i, p := range cfg.Providers {
+		if p.Callback == "plain" {
+			return i
+		}
+	}
+	if len(cfg.Providers) > 0 && cfg.Providers[0].Callback == "named" {
+		return -1
+	}
+	return 0
 }
 
 // logoutPath is the path to which providers send the browser after a logout.

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ownCredential refuses a secret or key that another provider has too: whoever
+// runs the one could be us at the other (H3). That two files hold the same key is
+// found when they are read.
+func (v validator) ownCredential(i int, key string, p Provider) {
+	for first, other := range v.cfg.Providers[:i] {
+		if p.PrivateKeyFile != "" && p.PrivateKeyFile == other.PrivateKeyFile {
+			v.errorf(key+".private_key_file", "is the key of providers[%d] too; give each provider a key of its own", first)
+		}
+		if p.ClientSecret != "" && p.ClientSecret == other.ClientSecret {
+			at := key + ".client_secret"
+			if p.ClientSecretFile != "" {
+				at += "_file"
+			}
+			v.errorf(at, "is the secret of providers[%d] too; give each provider a secret of its own", first)
+		}
+	}
+}
+
+// ownRegistration refuses one registration under two names, and a second redirect
+// URI that is the first's: the answers of two providers must never come to the
+// same place (H2).
+func (v validator) ownRegistration(i int, key string, p Provider) {
+	for first, other := range v.cfg.Providers[:i] {
+		if p.Callback == "plain" && other.Callback == "plain" {
+			v.errorf(key+".callback", "is plain at providers[%d] already; only one redirect URI can be without a name", first)
+		}
+		if p.Issuer == "" || p.Issuer != other.Issuer {
+			continue
+		}
+		switch p.ClientID {
+		case "":
+		case other.ClientID:
+			v.errorf(key+".client_id", "is the client of providers[%d] at the same issuer already; remove one of the two", first)
+		default:
+			v.warnf(key+".issuer", "is that of providers[%d] too: its users are the same people there and here, its logouts end the sessions of both, and sign-ins that it starts itself go to providers[%d]", first, first)
+		}
+	}
+}
+
+// nameless warns of APIs that are told who a user is by a claim alone: with
+// several issuers the same sub, or e-mail address, may be two people (B9).
+func (v validator) nameless() {
+	issuers := map[string]bool{}
+	for _, p := range v.cfg.Providers {
+		issuers[p.Issuer] = true
+	}
+	if len(issuers) < 2 {
+		return
+	}
+	for i, r := range v.cfg.Routes {
+		var said []string
+		issuer := false
+		for name, claim := range r.Headers {
+			switch claim {
+			case "iss":
+				issuer = true
+			case "sub", "email", "preferred_username":
+				said = append(said, name)
+			}
+		}
+		if len(said) > 0 && !issuer {
+			slices.Sort(said)
+			v.warnf(fmt.Sprintf("routes[%d].headers", i), "tells the API who a user is (%s), and not at which of the providers: the same value may be two people; add a header with iss, such as X-Issuer: iss", strings.Join(said, ", "))
+		}
+	}
+}
