@@ -209,7 +209,7 @@ func (s *stand) startProviders(t testing.TB, o options, log *slog.Logger) ([]web
 			t.Fatal(err)
 		}
 		list = append(list, web.Provider{Client: client, DisplayName: "Sign in at " + name, Callback: callback, PostLogout: "/bye"})
-		managed[name] = session.Provider{Renewer: client, Issuer: p.URL, ClientID: clientID}
+		managed[name] = session.Provider{Renewer: client, Issuer: p.URL, ClientID: oc.ClientID}
 	}
 	return list, managed
 }

@@ -114,6 +114,8 @@ func (p *Provider) process(e endpoint, x *exchange) (answer, *Reply) {
 		return answer{}, nil
 	case x.fault.Reply != nil:
 		return answer{}, x.fault.Reply
+	case x.fault.Divert != nil && e.name == "authorize":
+		return seeOther(x.fault.Divert(x.form)), nil
 	case !strings.Contains(e.methods, x.r.Method):
 		return answer{status: http.StatusMethodNotAllowed, header: http.Header{"Allow": {strings.ReplaceAll(e.methods, " ", ", ")}}}, nil
 	case x.fault.Error != "" && e.name != "authorize" && e.name != "login":

@@ -22,6 +22,11 @@ type Fault struct {
 	// Reply is sent instead of processing the call.
 	Reply *Reply
 
+	// Divert makes the authorization endpoint send the browser elsewhere: it gets
+	// the authorization request and returns the address. That is how a hostile
+	// provider begins a mix-up (RFC 9700, 4.4).
+	Divert func(request url.Values) string
+
 	// Error is the OAuth error that is answered instead of processing: in
 	// JSON, or at the authorization endpoint in the redirect.
 	Error, ErrorDescription string
