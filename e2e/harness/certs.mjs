@@ -13,7 +13,7 @@ export function makeCerts(dir) {
     const into = join(dir, name);
     mkdirSync(into, { recursive: true });
     run('go', ['run', join(goroot, 'src/crypto/tls/generate_cert.go'),
-      '--host', 'localhost,127.0.0.1', '--ca', '--ecdsa-curve', 'P256'], into);
+      '--host', 'localhost,127.0.0.1,127.0.0.2', '--ca', '--ecdsa-curve', 'P256'], into);
   }
 }
 

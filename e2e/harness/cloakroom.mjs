@@ -72,13 +72,12 @@ function config(s, { url, storeFile, dir }) {
     keys_file: join(dir, 'keys'),
     session: { idle: '10m', absolute: '1h', ...s.session },
     store: { bolt: { path: storeFile } },
-    providers: [{
-      name: 'main', issuer: s.issuer, client_id: 'cloakroom', auth: s.auth,
-      ...(s.auth === 'private_key_jwt' ? { private_key_file: s.keyFile } : { client_secret: s.clientSecret }),
-      scopes: ['openid', 'profile', 'email'], ca_file: s.providerCA, token_timeout: '5s',
-    }],
+    providers: [
+      provider({ name: 'main', ...s }),
+      ...(s.partner ? [provider({ name: 'partner', display_name: 'Partner ID', ...s, ...s.partner })] : []),
+    ],
     routes: [
-      { path: '/api/', upstream: s.api, strip_prefix: '/api', headers: { 'X-User': 'sub' } },
+      { path: '/api/', upstream: s.api, strip_prefix: '/api', headers: { 'X-User': 'sub', 'X-Issuer': 'iss' } },
       { path: '/api/ws', upstream: s.api, strip_prefix: '/api', websocket: true },
       { path: '/reports/', upstream: s.api, documents: 'allow' },
       ...(s.leaky ? [{ path: '/leaky/', upstream: s.api, set_cookies: ['leak'] }] : []),
@@ -87,5 +86,13 @@ function config(s, { url, storeFile, dir }) {
     admin: { listen: `127.0.0.1:${s.adminPort}` },
     log: { level: 'debug', format: 'json' },
     shutdown_timeout: '10s',
+  };
+}
+
+function provider({ name, display_name = '', issuer, auth, keyFile, clientSecret, providerCA }) {
+  return {
+    name, display_name, issuer, client_id: 'cloakroom', auth,
+    ...(auth === 'private_key_jwt' ? { private_key_file: keyFile } : { client_secret: clientSecret }),
+    scopes: ['openid', 'profile', 'email'], ca_file: providerCA, token_timeout: '5s',
   };
 }

@@ -19,7 +19,7 @@ export async function searchStage(s) {
   await s.endContexts();
   await s.browser.close();
   const { responses, connections } = await readNetLog(s.netLog, s.url);
-  const secrets = [...s.journal.secrets, [s.clientSecret, 'client secret'], ...cookies(responses)];
+  const secrets = [...s.journal.secrets, ...(s.partner?.journal.secrets ?? []), [s.clientSecret, 'client secret'], ...cookies(responses)];
   const places = [
     ...responses.map(answer),
     ...connections.map((content, i) => ({ name: `connection ${i}`, content, kinds: forBrowser, idTokenHint: true })),

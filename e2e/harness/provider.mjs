@@ -18,16 +18,17 @@ export const apiResource = 'urn:example:api';
  * startProvider starts a provider for one client. accessTTL is the life of an access
  * token in seconds, auth how the client proves who it is, jwt whether access tokens
  * are JWTs, backchannel whether it tells of logouts. app is Cloakroom's origin, appCert the certificate it shows.
+ * name is the provider's in Cloakroom's configuration, and host the site that it is on.
  */
-export async function startProvider({ app, appCert, cert, port, auth, accessTTL, jwt, backchannel, clientSecret }) {
-  const issuer = `https://127.0.0.1:${port}`;
+export async function startProvider({ app, appCert, cert, host = '127.0.0.1', port, name = 'main', auth, accessTTL, jwt, backchannel, clientSecret }) {
+  const issuer = `https://${host}:${port}`;
   const journal = new Journal();
   const tokenGate = gate();
   const jwks = { keys: [signingKey()] };
   const provider = new Provider(issuer, {
     ...settings({ accessTTL, jwt }),
     jwks,
-    clients: [client({ app, auth, backchannel, clientSecret })],
+    clients: [client({ app, name, auth, backchannel, clientSecret })],
     // Its own fetch refuses loopback addresses.
     fetch: (url, options) => fetchFrom(url, appCert, options),
   });
@@ -43,7 +44,7 @@ export async function startProvider({ app, appCert, cert, port, auth, accessTTL,
     if (req.url.startsWith('/interaction/')) return pages(req, res);
     if (req.url.startsWith('/frames?')) return framesPage(req, res);
     return callback(req, res);
-  }, { port, tls: cert });
+  }, { host, port, tls: cert });
   const faults = [];
   provider.on('server_error', (_ctx, err) => faults.push(err));
   // What Cloakroom answered to logout tokens.
@@ -114,18 +115,18 @@ function signingKey() {
   return { ...privateKey.export({ format: 'jwk' }), kid: 'provider', use: 'sig', alg: 'RS256' };
 }
 
-function client({ app, auth, backchannel, clientSecret }) {
+function client({ app, name, auth, backchannel, clientSecret }) {
   return {
     client_id: 'cloakroom', client_name: 'Cloakroom',
-    redirect_uris: [`${app}/bff/callback`],
+    redirect_uris: [`${app}/bff/callback${name === 'main' ? '' : `/${name}`}`],
     post_logout_redirect_uris: [`${app}/bff/logout/callback`],
     ...(backchannel && {
-      backchannel_logout_uri: `${app}/bff/backchannel-logout/main`, backchannel_logout_session_required: true,
+      backchannel_logout_uri: `${app}/bff/backchannel-logout/${name}`, backchannel_logout_session_required: true,
     }),
     response_types: ['code'], grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: auth,
     ...(auth === 'private_key_jwt'
-      ? { jwks_uri: `${app}/bff/jwks`, token_endpoint_auth_signing_alg: 'ES256' }
+      ? { jwks_uri: `${app}/bff/jwks/${name}`, token_endpoint_auth_signing_alg: 'ES256' }
       : { client_secret: clientSecret }),
   };
 }

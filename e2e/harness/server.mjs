@@ -25,10 +25,10 @@ export async function freePort() {
 }
 
 /**
- * serve answers with handler on 127.0.0.1:port (0: any). With tls ({cert, key})
+ * serve answers with handler on host:port (0: any). With tls ({cert, key})
  * it speaks https. down() refuses and cuts connections until up().
  */
-export async function serve(handler, { port = 0, tls } = {}) {
+export async function serve(handler, { host = '127.0.0.1', port = 0, tls } = {}) {
   const server = tls
     ? https.createServer({ cert: tls.cert, key: tls.key }, handler)
     : http.createServer(handler);
@@ -40,7 +40,7 @@ export async function serve(handler, { port = 0, tls } = {}) {
   server.on('connection', keep);
   const listen = (at) => new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(at, '127.0.0.1', () => { server.off('error', reject); resolve(); });
+    server.listen(at, host, () => { server.off('error', reject); resolve(); });
   });
   await listen(port);
   const bound = server.address().port;

@@ -21,7 +21,8 @@ import { freePort } from './server.mjs';
  * If it fails, screenshots and the end of Cloakroom's log go to results/.
  * Options: auth, accessTTL (seconds), jwt (access tokens are JWTs), session (of
  * config.yaml), leaky (adds the routes of leaky.mjs), backchannel (the provider tells
- * Cloakroom of logouts).
+ * Cloakroom of logouts), partner (a second provider, on a third site, where
+ * Cloakroom proves itself by a key).
  */
 export function stage(options = {}) {
   const s = {};
@@ -39,7 +40,7 @@ export function stage(options = {}) {
   });
 }
 
-async function open(s, { auth, accessTTL, jwt, session, leaky, backchannel }) {
+async function open(s, { auth, accessTTL, jwt, session, leaky, backchannel, partner }) {
   build();
   const certs = process.env.CLOAKROOM_E2E_CERTS;
   const appCert = loadCert(certs, 'app');
@@ -55,10 +56,12 @@ async function open(s, { auth, accessTTL, jwt, session, leaky, backchannel }) {
     app, appCert: appCert.cert, cert: providerCert, port: providerPort, auth, accessTTL, jwt, backchannel, clientSecret: s.clientSecret,
   });
   s.api.provider = s.provider;
+  if (partner) await openPartner(s, { app, appCert: appCert.cert, cert: providerCert, accessTTL, backchannel });
   s.attacker = await startAttacker({ app, cert: appCert });
   s.cloakroom = new Cloakroom(s.dir, {
     port, adminPort, cert: appCert, session, leaky, auth, clientSecret: s.clientSecret, keyFile: signingKey(s.dir),
     issuer: s.provider.issuer, providerCA: providerCert.certFile, api: s.api.url,
+    ...(partner && { partner: { issuer: s.partner.issuer, auth: 'private_key_jwt' } }),
   });
   await s.cloakroom.start();
   s.url = s.cloakroom.url;
@@ -74,6 +77,15 @@ async function open(s, { auth, accessTTL, jwt, session, leaky, backchannel }) {
   };
   s.newPage = async () => (await s.newBrowser()).newPage();
   s.endContexts = () => endContexts(s);
+}
+
+// The API takes the tokens of both providers, and Cloakroom must keep them apart.
+async function openPartner(s, settings) {
+  s.partner = await startProvider({
+    ...settings, name: 'partner', host: '127.0.0.2', port: await freePort(), auth: 'private_key_jwt',
+  });
+  const { provider, partner } = s;
+  s.api.provider = { findToken: async (token) => await provider.findToken(token) ?? partner.findToken(token) };
 }
 
 function signingKey(dir) {
@@ -96,6 +108,7 @@ async function close(s) {
   await s.cloakroom?.stop();
   await s.attacker?.close();
   await s.provider?.close();
+  await s.partner?.close();
   await s.api?.close();
   if (s.dir) rmSync(s.dir, { recursive: true, force: true });
 }
