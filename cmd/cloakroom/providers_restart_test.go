@@ -145,7 +145,7 @@ func TestProvidersSwapped(t *testing.T) {
 	run.wait()
 
 	p.configure(partner, strings.Replace(main, "name: main", "name: main, callback: plain", 1))
-	run = p.serve()
+	p.serve()
 	users := map[string]*user{"main": atMain, "partner": atPartner}
 	for name, at := range map[string]*demo.Server{"main": p.provider, "partner": p.partner} {
 		if u := users[name]; u.at() != name || u.renew(at) != http.StatusOK {
