@@ -23,6 +23,11 @@ var providers = []defence{
 		Package: "./web", Test: "TestTokenEndpointMovesToAnother",
 	},
 	{
+		Name: "a token endpoint is where the operator says (H4)", File: "session/oidc/discovery.go",
+		Old: "if name, at := m.outside(d.origins); name != \"\"", New: "if name, at := m.outside(d.origins); name == \"none\"",
+		Package: "./session/oidc", Test: "TestEndpointOrigins",
+	},
+	{
 		Name: "an assertion is for one issuer (L4)", File: "session/oidc/clientauth.go",
 		Old: "\"aud\": a.cfg.Issuer", New: "\"aud\": m.token",
 		Package: "./web", Test: "TestProvidersApart",

@@ -178,6 +178,10 @@ type Provider struct {
 	Issuer      string `yaml:"issuer"`
 	ClientID    string `yaml:"client_id"`
 
+	// EndpointOrigins are where, beside the issuer's origin, the endpoints may be
+	// that are sent secrets. Empty: wherever the metadata says at the start.
+	EndpointOrigins []string `yaml:"endpoint_origins"`
+
 	// ClientSecret holds the secret wherever it came from: after loading it
 	// has the content of ClientSecretFile too.
 	ClientSecret     session.Secret `yaml:"client_secret"`

@@ -18,6 +18,13 @@ func TestSeveralProvidersMeaning(t *testing.T) {
 			want: `7:51: providers[1].client_id: is the client of providers[0] at the same issuer already; remove one of the two`},
 		{name: "two redirect URIs without a name", old: secret, new: secret + "\n    callback: plain\n  - {name: other, issuer: https://a.example, client_id: a, client_secret: b, callback: plain}",
 			want: `8:78: providers[1].callback: is plain at providers[0] already; only one redirect URI can be without a name`}, // H2
+		{name: "endpoints anywhere", old: secret, new: secret + "\n    endpoint_origins: [https://a.example/token, http://a.example, HTTPS://A.example, https://b.example, https://b.example, 'https://b.example:99999']",
+			want: `
+7:24: providers[0].endpoint_origins[0]: must be an origin in lower case, such as https://oauth2.example.com
+7:49: providers[0].endpoint_origins[1]: must be https; plain http is for localhost, 127.0.0.1 and [::1] only
+7:67: providers[0].endpoint_origins[2]: must be an origin in lower case, such as https://oauth2.example.com
+7:105: providers[0].endpoint_origins[4]: is given twice
+7:124: providers[0].endpoint_origins[5]: the port must be a number from 1 to 65535`}, // H4
 		{name: "a callback of another kind", old: secret, new: secret + "\n    callback: /cb",
 			want: `7:5: providers[0].callback: must be one of auto, plain, named`},
 	}

@@ -169,6 +169,7 @@ func (v validator) providerRequests(key string, p Provider) {
 			v.errorf(key+".params."+name, "is set by Cloakroom itself and can't be overridden; remove it")
 		}
 	}
+	v.endpointOrigins(key+".endpoint_origins", p.EndpointOrigins)
 	v.words(key+".claims", p.Claims)
 	v.words(key+".trusted_audiences", p.TrustedAudiences)
 	v.words(key+".resource", p.Resource)

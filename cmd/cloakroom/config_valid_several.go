@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -69,6 +70,27 @@ func (v validator) nameless() {
 		if len(said) > 0 && !issuer {
 			slices.Sort(said)
 			v.warnf(fmt.Sprintf("routes[%d].headers", i), "tells the API who a user is (%s), and not at which of the providers: the same value may be two people; add a header with iss, such as X-Issuer: iss", strings.Join(said, ", "))
+		}
+	}
+}
+
+// endpointOrigins accepts what an endpoint's URL can begin with: scheme, host and
+// port, spelled as they are compared.
+func (v validator) endpointOrigins(key string, list []string) {
+	v.words(key, list)
+	for i, o := range list {
+		at := fmt.Sprintf("%s[%d]", key, i)
+		if v.has(at) {
+			continue
+		}
+		u, err := url.Parse(o)
+		switch {
+		case err != nil || u.Host == "" || o != u.Scheme+"://"+u.Host || o != strings.ToLower(o):
+			v.errorf(at, "must be an origin in lower case, such as https://oauth2.example.com")
+		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+			v.errorf(at, "must be https; plain http is for localhost, 127.0.0.1 and [::1] only")
+		case hostProblem(u) != "":
+			v.errorf(at, "%s", hostProblem(u))
 		}
 	}
 }

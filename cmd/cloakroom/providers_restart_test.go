@@ -215,3 +215,25 @@ func TestProviderGoes(t *testing.T) {
 		})
 	}
 }
+
+// H4: what the file says of endpoints reaches whoever fetches the metadata.
+func TestEndpointOriginsOption(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	p.provider.SetFaults(demo.Faults{Discovery: demo.Fault{EditMetadata: func(doc map[string]any) {
+		doc["token_endpoint"] = p.partner.URL + "/token"
+	}}})
+	main, _ := p.entries()
+	for option, want := range map[string]int{
+		"": http.StatusFound, ", endpoint_origins: ['" + p.provider.URL + "']": http.StatusServiceUnavailable,
+		", endpoint_origins: ['" + p.partner.URL + "']": http.StatusFound,
+	} {
+		p.configure(strings.Replace(main, "}", option+"}", 1))
+		run := p.serve()
+		if status, body := p.user().send("GET", "/bff/login", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "none"); status != want {
+			t.Errorf("with %q a sign-in begins with %d %s, want %d", option, status, body, want)
+		}
+		run.stop()
+		run.wait()
+	}
+}

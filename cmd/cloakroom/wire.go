@@ -182,7 +182,8 @@ func (a *app) providers() ([]web.Provider, error) {
 		c := oidc.Config{
 			Name: p.Name, Issuer: p.Issuer, ClientID: p.ClientID, Auth: p.Auth, ClientSecret: p.ClientSecret,
 			RedirectURL: origin(a.cfg) + callback, Scopes: p.Scopes, Params: p.Params, Claims: p.Claims, Keep: neededClaims(a.cfg),
-			TrustedAudiences: p.TrustedAudiences, Resource: p.Resource, Revoke: p.Revoke, LogoutHint: p.LogoutHint, LogoutTyp: p.LogoutTyp,
+			TrustedAudiences: p.TrustedAudiences, Resource: p.Resource, EndpointOrigins: p.EndpointOrigins,
+			Revoke: p.Revoke, LogoutHint: p.LogoutHint, LogoutTyp: p.LogoutTyp,
 			PostLogoutRedirectURL: origin(a.cfg) + logoutPath(a.cfg),
 			TokenTimeout:          p.TokenTimeout, Log: a.log,
 		}

@@ -55,6 +55,12 @@ type Config struct {
 	// another's. Its key id is its RFC 7638 thumbprint.
 	PrivateKey crypto.Signer
 
+	// EndpointOrigins are the origins beside the issuer's at which the endpoints may
+	// be that are sent secrets (token, revocation, UserInfo). Metadata that names
+	// another is not used. Empty: the first document since the start decides, and
+	// another origin is not accepted until the next.
+	EndpointOrigins []string
+
 	RedirectURL string   // our callback, exactly as registered
 	Scopes      []string // must have openid; empty: openid, profile, email
 
@@ -165,6 +171,11 @@ func (cfg *Config) check() error {
 	for _, r := range cfg.Resource {
 		if u, err := url.Parse(r); err != nil || !u.IsAbs() || u.Fragment != "" {
 			bad("resource: %q is not an absolute URI without a fragment", r)
+		}
+	}
+	for _, o := range cfg.EndpointOrigins {
+		if _, err := parseEndpoint(o, true); err != nil || o != origin(o) {
+			bad("endpoint origins: %q is not an origin, such as https://id.example.com", o)
 		}
 	}
 	for name := range cfg.Params {

@@ -17,6 +17,7 @@ func TestConfigRefused(t *testing.T) {
 		{"no name", func(c *oidc.Config) { c.Name = "" }, "name"},
 		{"no issuer", func(c *oidc.Config) { c.Issuer = "" }, "issuer"},
 		{"plain http", func(c *oidc.Config) { c.Issuer = "http://id.example" }, "issuer"},
+		{"endpoint origin with a path", func(c *oidc.Config) { c.EndpointOrigins = []string{"https://id.example/token"} }, "endpoint origins"},
 		{"issuer with a query", func(c *oidc.Config) { c.Issuer = "https://id.example?x=1" }, "issuer"},
 		{"issuer with a fragment", func(c *oidc.Config) { c.Issuer = "https://id.example#" }, "issuer"},
 		{"issuer with userinfo", func(c *oidc.Config) { c.Issuer = "https://a@id.example" }, "issuer"},

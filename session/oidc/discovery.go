@@ -24,12 +24,13 @@ const (
 // discovery fetches and keeps the metadata: one attempt at a time, started by
 // whoever needs it. An old document serves while a new one is fetched.
 type discovery struct {
-	url    string
-	issuer string
-	auth   string
-	http   *http.Client
-	now    func() time.Time
-	log    *slog.Logger
+	url     string
+	issuer  string
+	auth    string
+	origins []string // of endpoints, beside the issuer's; empty: not fixed
+	http    *http.Client
+	now     func() time.Time
+	log     *slog.Logger
 
 	mu       sync.Mutex // guards what follows; never held during a call
 	current  *metadata
@@ -51,7 +52,7 @@ func newDiscovery(cfg *Config, client *http.Client, log *slog.Logger) *discovery
 	return &discovery{
 		// OpenID Connect Discovery, 4.1: a slash at the end is dropped first.
 		url:    strings.TrimSuffix(cfg.Issuer, "/") + "/.well-known/openid-configuration",
-		issuer: cfg.Issuer, auth: cfg.Auth, http: client, now: cfg.Now, log: log,
+		issuer: cfg.Issuer, auth: cfg.Auth, origins: cfg.EndpointOrigins, http: client, now: cfg.Now, log: log,
 	}
 }
 
@@ -128,18 +129,25 @@ func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseMetadata(o, d.issuer)
+	m, err := parseMetadata(o, d.issuer)
+	if err != nil || len(d.origins) == 0 {
+		return m, err
+	}
+	if name, at := m.outside(d.origins); name != "" {
+		return nil, fmt.Errorf("%s is at %.255q, which is neither the issuer's origin nor among endpoint_origins", name, at)
+	}
+	return m, nil
 }
 
 // settle takes over the outcome of an attempt. Callers hold d.mu.
 func (d *discovery) settle(m *metadata, err error) {
 	now := d.now()
-	if err == nil && d.current != nil {
+	if err == nil && d.current != nil && len(d.origins) == 0 {
 		// Whoever gets hold of the metadata must not get every refresh token and
 		// our secret too. A move for good reasons needs a restart: an operator
 		// who knows of it.
 		if name := d.current.moved(m); name != "" {
-			err = fmt.Errorf("%s has moved to another origin; restart to accept that", name)
+			err = fmt.Errorf("%s has moved to another origin; to accept that restart, or name it in endpoint_origins", name)
 		}
 	}
 	if err != nil {

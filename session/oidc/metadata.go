@@ -74,6 +74,20 @@ func (m *metadata) warn(log *slog.Logger, auth string) {
 	}
 }
 
+// outside names the first endpoint that is sent secrets and is neither at the
+// issuer's origin nor at one of those given, and its origin; or returns "".
+func (m *metadata) outside(origins []string) (name, at string) {
+	for _, e := range []struct{ name, url string }{
+		{"token_endpoint", m.token}, {"revocation_endpoint", m.revocation}, {"userinfo_endpoint", m.userInfo},
+	} {
+		o := origin(e.url)
+		if e.url != "" && o != origin(m.issuer) && !slices.Contains(origins, o) {
+			return e.name, o
+		}
+	}
+	return "", ""
+}
+
 // moved names the first endpoint that is sent secrets and has another origin
 // in next, or returns "". One that was not there before, or vanished for a
 // while, may only be where the issuer or the token endpoint is.
