@@ -39,13 +39,20 @@ func (s *Server) login(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if provider == nil {
+	if provider == nil && asksMore(q) {
+		provider = s.ownProvider(r)
+	}
+	if provider == nil && q.Get("prompt") != "none" {
 		s.choicePage(w, r)
 		return nil
 	}
 	params, err := s.loginParams(q)
 	if err != nil {
 		return err
+	}
+	if provider == nil { // nobody may be shown a page, and who is signed in nowhere gets that answer
+		s.sendBack(w, transaction{ReturnTo: params.ReturnTo})
+		return nil
 	}
 	if err := s.limits.signIns.take(byAddress(s.Client(r))); err != nil {
 		return err
@@ -67,26 +74,6 @@ func (s *Server) login(c echo.Context) error {
 	}
 	redirect(w, http.StatusFound, location)
 	return nil
-}
-
-// chooseProvider returns the provider that a login names, by its name or, when
-// started by a third party (OpenID Connect Core, 4), by its issuer; the only
-// one if there is only one; nil if somebody has to choose.
-func (s *Server) chooseProvider(q url.Values) (*Provider, error) {
-	name, iss := q.Get("provider"), q.Get("iss")
-	if name == "" && iss == "" {
-		if len(s.Providers) == 1 {
-			return &s.Providers[0], nil
-		}
-		return nil, nil
-	}
-	for i := range s.Providers {
-		p := &s.Providers[i]
-		if (name == "" || p.Name() == name) && (iss == "" || p.Issuer() == iss) {
-			return p, nil
-		}
-	}
-	return nil, errProvider
 }
 
 // loginParams reads what a login asks for.

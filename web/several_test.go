@@ -262,3 +262,29 @@ func TestKeysOfSeveralProviders(t *testing.T) {
 	}
 	b.fetch("GET", "/bff/jwks/nobody").problem(http.StatusNotFound, "not_found")
 }
+
+// Who is signed in and is to prove more, or to be looked for without a page, is sent
+// to the provider of the session; a plain login lets them choose. Nobody is
+// shown a page that prompt=none forbids.
+func TestLoginAtTheSessionsProvider(t *testing.T) {
+	s := newSeveral(t, options{}, "main", "partner")
+	in, out := s.signedInAt(t, "partner", "alice"), s.browser(t)
+	for _, query := range []string{"?acr_values=2", "?max_age=0", "?prompt=none", "?prompt=none&return_to=/orders"} {
+		if at := in.begin(query).String(); !strings.HasPrefix(at, s.providers[1].URL+"/") {
+			t.Errorf("%s leads to %s, want partner", query, at)
+		}
+	}
+	for _, query := range []string{"", "?prompt=login", "?return_to=/orders"} {
+		if a := in.navigate(ourOrigin, "/bff/login"+query).want(http.StatusOK); !strings.Contains(a.body, "Sign in at main") {
+			t.Errorf("%s shows no choice:\n%s", query, a.text())
+		}
+	}
+	for _, query := range []string{"?acr_values=2", "?max_age=0"} {
+		if a := out.navigate(ourOrigin, "/bff/login"+query).want(http.StatusOK); !strings.Contains(a.body, "Sign in at main") {
+			t.Errorf("%s, signed out, shows no choice:\n%s", query, a.text())
+		}
+	}
+	out.navigate(ourOrigin, "/bff/login?prompt=none&return_to=/orders").want(http.StatusSeeOther).leads("/orders")
+	out.navigate(ourOrigin, "/bff/login?prompt=none&return_to=//evil.example").problem(http.StatusBadRequest, "invalid_return_to")
+	out.navigate(ourOrigin, "/bff/login?prompt=none&provider=main").want(http.StatusFound)
+}
