@@ -40,3 +40,13 @@ func (s *Server) ownProvider(r *http.Request) *Provider {
 	}
 	return s.provider(current.Info().Provider)
 }
+
+// provider returns the provider of that name, nil if there is none.
+func (s *Server) provider(name string) *Provider {
+	for i := range s.Providers {
+		if s.Providers[i].Name() == name {
+			return &s.Providers[i]
+		}
+	}
+	return nil
+}

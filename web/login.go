@@ -240,15 +240,6 @@ func (s *Server) sendBack(w http.ResponseWriter, t transaction) {
 	redirect(w, http.StatusSeeOther, local)
 }
 
-func (s *Server) provider(name string) *Provider {
-	for i := range s.Providers {
-		if s.Providers[i].Name() == name {
-			return &s.Providers[i]
-		}
-	}
-	return nil
-}
-
 // signInRefused counts a callback that gave no session, and returns err as that.
 func (s *Server) signInRefused(p pending, err error) error {
 	reason := oidc.Reason(err)
