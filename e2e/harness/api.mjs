@@ -40,9 +40,13 @@ async function answer(api, req, res) {
     res.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' });
     return res.end();
   }
+  if (api.challenge) {
+    res.writeHead(401, { 'www-authenticate': api.challenge });
+    return res.end();
+  }
   if (path.startsWith('/leaky/')) return leak(path, bearer(req), res);
   if (path === '/events') return stream(api, req, res);
-  if (path.startsWith('/reports')) {
+  if (path.startsWith('/reports') || path.startsWith('/vault')) {
     res.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
     return res.end(`<!doctype html><title>Report</title><h1>Report for ${who}</h1><p id="path">${path}</p>`);
   }

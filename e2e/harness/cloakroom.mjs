@@ -7,6 +7,7 @@ import https from 'node:https';
 import { join } from 'node:path';
 
 import { e2e } from './build.mjs';
+import { mfa } from './policy.mjs';
 import { until, within } from './wait.mjs';
 
 export class Cloakroom {
@@ -80,6 +81,7 @@ function config(s, { url, storeFile, dir }) {
       { path: '/api/', upstream: s.api, strip_prefix: '/api', headers: { 'X-User': 'sub', 'X-Issuer': 'iss' } },
       { path: '/api/ws', upstream: s.api, strip_prefix: '/api', websocket: true },
       { path: '/reports/', upstream: s.api, documents: 'allow' },
+      ...(s.strong ? strong(s) : []),
       ...(s.leaky ? [{ path: '/leaky/', upstream: s.api, set_cookies: ['leak'] }] : []),
     ],
     spa: { dir: join(e2e, 'site') },
@@ -87,6 +89,15 @@ function config(s, { url, storeFile, dir }) {
     log: { level: 'debug', format: 'json' },
     shutdown_timeout: '10s',
   };
+}
+
+/** strong are routes that demand a level of authentication, or a claim. */
+function strong({ api }) {
+  return [
+    { path: '/api/payments', upstream: api, strip_prefix: '/api', acr_values: [mfa] },
+    { path: '/vault/', upstream: api, documents: 'allow', acr_values: [mfa] },
+    { path: '/api/staff', upstream: api, strip_prefix: '/api', require: { claim: 'preferred_username', any: ['bob'] } },
+  ];
 }
 
 function provider({ name, display_name = '', issuer, auth, keyFile, clientSecret, providerCA }) {

@@ -21,7 +21,8 @@ export function interactions(provider) {
 
 function show({ uid, prompt, params }, res) {
   if (prompt.name === 'login') {
-    send(res, 200, page('Log in', `<form method="post" action="/interaction/${uid}">
+    const level = params.acr_values ? `<p>Level: ${escape(params.acr_values)}</p>` : '';
+    send(res, 200, page('Log in', `${level}<form method="post" action="/interaction/${uid}">
       <label>User <input name="user" autocomplete="off" value="${escape(params.login_hint ?? '')}"></label>
       <button name="step" value="login">Log in</button>
       <button name="step" value="cancel">Cancel</button></form>`));
@@ -35,7 +36,8 @@ function show({ uid, prompt, params }, res) {
 async function submit(provider, details, req, res) {
   const form = new URLSearchParams(await body(req));
   let result = { error: 'access_denied', error_description: 'the user cancelled' };
-  if (form.get('step') === 'login') result = { login: { accountId: form.get('user') || 'alice' } };
+  const acr = details.params.acr_values?.split(' ')[0];
+  if (form.get('step') === 'login') result = { login: { accountId: form.get('user') || 'alice', ...(acr && { acr }) } };
   if (form.get('step') === 'consent') result = { consent: { grantId: await grant(provider, details) } };
   await provider.interactionFinished(req, res, result, { mergeWithLastSubmission: form.get('step') !== 'login' });
 }

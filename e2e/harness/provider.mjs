@@ -9,6 +9,7 @@ import Provider from 'oidc-provider';
 
 import { Journal, journaling } from './journal.mjs';
 import { framesPage, interactions, logoutPage, loggedOutPage, errorPage } from './pages.mjs';
+import { mfa, policy } from './policy.mjs';
 import { serve } from './server.mjs';
 import { gate } from './wait.mjs';
 
@@ -91,7 +92,8 @@ function settings({ accessTTL, jwt }) {
         email: `${sub}@example.com`, email_verified: true,
       }),
     }),
-    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    acrValues: [mfa],
+    interactions: { policy: policy(), url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     renderError: errorPage,
     features: {
       devInteractions: { enabled: false },

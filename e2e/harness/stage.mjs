@@ -20,7 +20,7 @@ import { freePort } from './server.mjs';
  * stage registers a stage and returns play(name, fn): a test that gets the stage.
  * If it fails, screenshots and the end of Cloakroom's log go to results/.
  * Options: auth, accessTTL (seconds), jwt (access tokens are JWTs), session (of
- * config.yaml), leaky (adds the routes of leaky.mjs), backchannel (the provider tells
+ * config.yaml), strong (adds routes that demand more than a session), leaky (adds the routes of leaky.mjs), backchannel (the provider tells
  * Cloakroom of logouts), partner (a second provider, on a third site, where
  * Cloakroom proves itself by a key).
  */
@@ -40,7 +40,7 @@ export function stage(options = {}) {
   });
 }
 
-async function open(s, { auth, accessTTL, jwt, session, leaky, backchannel, partner }) {
+async function open(s, { auth, accessTTL, jwt, session, strong, leaky, backchannel, partner }) {
   build();
   const certs = process.env.CLOAKROOM_E2E_CERTS;
   const appCert = loadCert(certs, 'app');
@@ -59,7 +59,7 @@ async function open(s, { auth, accessTTL, jwt, session, leaky, backchannel, part
   if (partner) await openPartner(s, { app, appCert: appCert.cert, cert: providerCert, accessTTL, backchannel });
   s.attacker = await startAttacker({ app, cert: appCert });
   s.cloakroom = new Cloakroom(s.dir, {
-    port, adminPort, cert: appCert, session, leaky, auth, clientSecret: s.clientSecret, keyFile: signingKey(s.dir),
+    port, adminPort, cert: appCert, session, strong, leaky, auth, clientSecret: s.clientSecret, keyFile: signingKey(s.dir),
     issuer: s.provider.issuer, providerCA: providerCert.certFile, api: s.api.url,
     ...(partner && { partner: { issuer: s.partner.issuer, auth: 'private_key_jwt' } }),
   });
