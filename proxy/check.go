@@ -75,7 +75,7 @@ func (c *Config) checkValues() []error {
 	}
 	oneOf("auth", string(c.Demand.Auth), string(session.AuthRequired), string(session.AuthOptional), string(session.AuthNone))
 	oneOf("documents", string(c.Demand.Documents),
-		string(session.DocumentsNone), string(session.DocumentsAllow), string(session.DocumentsAttachment))
+		string(session.DocumentsNone), string(session.DocumentsAllow), string(session.DocumentsAttachment), string(session.DocumentsApp))
 	oneOf("token", c.Token, TokenAccess, TokenID, TokenNone)
 	oneOf("cache", c.Cache, CachePrivate, CacheUpstream)
 	oneOf("host", c.Host, HostUpstream, HostPublic)

@@ -69,7 +69,7 @@ func (rt *route) cacheRules(h http.Header, private bool) {
 func (rt *route) documentRules(h http.Header) {
 	h["X-Content-Type-Options"] = nosniff
 	h["Cross-Origin-Resource-Policy"] = sameOrigin
-	if rt.Demand.Documents == session.DocumentsAllow {
+	if rt.Demand.Documents == session.DocumentsAllow || rt.Demand.Documents == session.DocumentsApp {
 		return
 	}
 	h["Content-Security-Policy"] = noDocument

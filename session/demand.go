@@ -28,6 +28,7 @@ const (
 	DocumentsNone       Documents = "none"       // calls only
 	DocumentsAllow      Documents = "allow"      // navigations too
 	DocumentsAttachment Documents = "attachment" // navigations too, to save, never to show
+	DocumentsApp        Documents = "app"        // the application's own pages, scripts and styles, with its own rules
 )
 
 // Demand is what a route asks of the request before it is forwarded.

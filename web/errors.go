@@ -168,6 +168,7 @@ func snake(text string) string {
 // problem+json to everything else. It logs the cause once, under the reference
 // that the answer shows.
 func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	w, err = ofApp(w, err)
 	answer := func() error { s.fail(w, r, err); return nil }
 	var late *Refusal
 	if errors.As(err, &late) && late.Status == http.StatusRequestTimeout {

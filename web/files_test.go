@@ -173,7 +173,7 @@ func TestHeaders(t *testing.T) {
 	if got := plain.browser(t).navigate(typed, "/").Header.Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("http says Strict-Transport-Security %q", got)
 	}
-	own := newStand(t, options{web: func(c *web.Config) { c.CSP = "default-src 'none'" }})
+	own := newStand(t, options{web: func(c *web.Config) { c.App.CSP = "default-src 'none'" }})
 	if got := own.browser(t).navigate(typed, "/").Header.Get("Content-Security-Policy"); got != "default-src 'none'" {
 		t.Errorf("a policy of one's own becomes %q", got)
 	}

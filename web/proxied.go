@@ -104,7 +104,10 @@ func (s *Server) needsTicket(local string) bool {
 		return false
 	}
 	d, route := s.Route(&http.Request{Method: http.MethodGet, URL: u, Host: s.host, Header: http.Header{}})
-	return route != nil && d.Auth != session.AuthNone && takesPages(d)
+	if route == nil || d.Documents == session.DocumentsApp {
+		return s.gates(u.EscapedPath())
+	}
+	return d.Auth != session.AuthNone && takesPages(d)
 }
 
 // redirect writes Location itself: http.Redirect and echo clean paths, and so

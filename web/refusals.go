@@ -17,6 +17,7 @@ var (
 	errLogout      = &Refusal{Status: 400, Code: "logout_refused", Title: "This is no valid message of a provider about a logout."}
 	errNotEnded    = &Refusal{Status: 400, Code: "logout_failed", Title: "The logout could not be carried out. Please send it again."}
 	errNotFound    = &Refusal{Status: 404, Code: "not_found", Title: "There is nothing at this address."}
+	errEncoding    = &Refusal{Status: 406, Code: "not_acceptable", Title: "This file is not there in any encoding that was asked for."}
 	errSignedOut   = &Refusal{Status: 401, Code: "signed_out", Title: "You are not signed in."}
 	errMeanwhile   = &Refusal{Status: 403, Code: "signed_out_meanwhile", Title: "You were signed out while you were signing in. Please sign in again."}
 	errUnavailable = &Refusal{Status: 503, Code: "unavailable", Title: "This does not work at the moment. Please try again shortly."}
@@ -42,6 +43,13 @@ var titles = map[string]string{
 	"upgrade_refused":      "This address does not take that kind of request.",
 	"upstream_timeout":     "The application's API took too long to answer. Please try again.",
 	"upstream_unreachable": "The application's API can't be reached at the moment. Please try again shortly.",
+}
+
+// appTitles are for those that concern the application's own server.
+var appTitles = map[string]string{
+	"upgrade_refused":      "The application's own server does not take that kind of request.",
+	"upstream_timeout":     "The server with the application's pages (spa.upstream) took too long to answer. Please try again.",
+	"upstream_unreachable": "The server with the application's pages (spa.upstream) can't be reached. Please try again once it is running.",
 }
 
 // because is r with a cause for the log.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -29,7 +30,7 @@ type Provider struct {
 	PostLogout  string // where the browser ends after a logout: a path of ours or an https URL
 }
 
-// Config is what a Server is made from. All of it is required but SPA, CSP,
+// Config is what a Server is made from. All of it is required but HSTS, SPA, App,
 // Client, Rates, Count and Now.
 type Config struct {
 	PublicURL *url.URL // the origin browsers use: scheme and host, nothing else
@@ -45,8 +46,9 @@ type Config struct {
 	// when there is none. The handler finds the session in the request's context.
 	Route func(*http.Request) (session.Demand, http.Handler)
 
-	SPA fs.FS  // the application's files; nil: there are none
-	CSP string // Content-Security-Policy of its documents; empty: a strict one
+	HSTS HSTS      // empty: HSTSHost
+	SPA  fs.FS     // the application's files; nil: there are none
+	App  AppConfig // how they are sent, or what a route with session.DocumentsApp sends
 
 	// RecentAuth is how long ago a user may have authenticated (auth_time) to end other
 	// sessions of theirs; 0: however long.
@@ -85,6 +87,8 @@ type Server struct {
 	streams *streams
 	echo    *echo.Echo
 	files   *files
+	app     app
+	hsts    []string // Strict-Transport-Security; nil: none
 	log     *slog.Logger
 }
 
@@ -103,12 +107,16 @@ func New(c Config) *Server {
 		host:   canonicalHost(c.PublicURL.Host, secure), cookies: newCookies(c.Cookie, c.Keys, secure),
 		limits: newAllowances(c.Rates, c.Now), untold: newUntold(c.Now),
 		unread: unread{bodies: map[*http.ResponseController]struct{}{}}, streams: newStreams(c.EventStreams),
+		app:    newApp(c.App),
+	}
+	if secure {
+		s.hsts = hstsValues[cmp.Or(c.HSTS, HSTSHost)]
 	}
 	if c.Count == nil {
 		s.Count = noCount{}
 	}
 	if c.SPA != nil {
-		s.files = &files{fs: c.SPA}
+		s.files = newFiles(c.SPA)
 	}
 	s.echo = s.endpoints()
 	return s
@@ -170,6 +178,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		return s.own(w, r, func() error { s.echo.ServeHTTP(w, r); return nil })
 	}
 	if demand, route := s.Route(r); route != nil {
+		if demand.Documents == session.DocumentsApp {
+			return s.fromUpstream(w, r, path, route)
+		}
 		return s.proxied(w, r, demand, route)
 	}
 	if s.files == nil {
@@ -213,15 +224,30 @@ func (s *Server) OwnCookie(name string) bool { return s.cookies.own(name) }
 
 // commonHeaders go on every answer.
 func (s *Server) commonHeaders(h http.Header) {
-	if s.secure {
-		h["Strict-Transport-Security"] = oneYear
+	if s.hsts != nil {
+		h["Strict-Transport-Security"] = s.hsts
 	}
 	h["X-Content-Type-Options"] = nosniff
 }
 
+// HSTS says for which hosts browsers take https only, once they have been here
+// (M4). With a PublicURL of http they are told nothing.
+type HSTS string
+
+// The values of HSTS.
+const (
+	HSTSHost       HSTS = "host"       // this one
+	HSTSSubdomains HSTS = "subdomains" // and all below it
+	HSTSPreload    HSTS = "preload"    // and browsers may know before they come here
+)
+
 // Values that every answer shares; nobody appends to them in place.
 var (
-	oneYear = []string{"max-age=31536000"}
+	hstsValues = map[HSTS][]string{
+		HSTSHost:       {"max-age=31536000"},
+		HSTSSubdomains: {"max-age=31536000; includeSubDomains"},
+		HSTSPreload:    {"max-age=63072000; includeSubDomains; preload"},
+	}
 	nosniff = []string{"nosniff"}
 )
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -8,13 +9,27 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"syscall"
 )
 
 // files serves the application's files. Its paths are in the strict form, and
-// an fs.FS takes no others; nothing here looks at the session.
-type files struct{ fs fs.FS }
+// an fs.FS takes no others. It is safe for concurrent use.
+type files struct {
+	fs       fs.FS
+	versions versions
+}
+
+func newFiles(fsys fs.FS) *files { return &files{fs: fsys} }
+
+// opened is a file that is being served.
+type opened struct {
+	fs.File
+	io.Seeker
+	info fs.FileInfo
+	name string
+}
 
 // indexFile is the application's page, for every path that its own router
 // handles.
@@ -35,10 +50,9 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, escaped strin
 	if name == "" || strings.HasSuffix(name, "/") {
 		name += indexFile
 	}
-	file, info, err := s.files.open(name)
+	file, err := s.files.open(name)
 	if errors.Is(err, fs.ErrNotExist) && wantsPage(r) && !namesFile(strings.TrimSuffix(name, "/"+indexFile)) {
-		name = indexFile
-		file, info, err = s.files.open(name)
+		file, err = s.files.open(indexFile)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -47,43 +61,77 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, escaped strin
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	s.fileHeaders(w.Header(), name)
-	http.ServeContent(w, r, "", info.ModTime(), file)
+	kind := contentType(file.name)
+	if !isPage(kind) {
+		s.app.assetHeaders(w.Header(), s.app.cacheRule(r, escaped, file.name))
+		return s.files.send(w, r, file, kind)
+	}
+	if s.gates(escaped) {
+		if err := s.turnedAway(r); err != nil {
+			return s.turnAway(w, r, err)
+		}
+	}
+	if s.app.nonced {
+		return s.sendNonced(w, r, file, kind)
+	}
+	s.pageHeaders(w.Header(), "")
+	return s.files.send(w, r, file, kind)
+}
+
+// send answers with file, or with a variant of it that is encoded as the browser
+// likes best (RFC 9110, 12.5.3). Conditions and ranges are held against what is
+// sent: each representation has a tag of its own, and ranges count its bytes.
+func (f *files) send(w http.ResponseWriter, r *http.Request, file opened, kind string) error {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	if variants := f.variants(file); len(variants) > 0 {
+		h.Set("Vary", "Accept-Encoding")
+		encoded, coding, err := f.choose(r, file, variants)
+		if err != nil {
+			return err
+		}
+		if coding != "" {
+			defer func() { _ = encoded.Close() }()
+			file = encoded
+			h.Set("Content-Encoding", coding)
+			// ServeContent leaves the length of what is encoded out, but not those of
+			// ranges, which it sets itself. With these two it may answer 412, which
+			// has no content.
+			if r.Header["If-Match"] == nil && r.Header["If-Unmodified-Since"] == nil {
+				h.Set("Content-Length", strconv.FormatInt(file.info.Size(), 10))
+			}
+		}
+	}
+	if tag := f.versions.tag(file); tag != "" {
+		h.Set("ETag", tag)
+	}
+	http.ServeContent(w, r, "", file.info.ModTime(), file)
 	return nil
 }
 
-func (s *Server) fileHeaders(h http.Header, name string) {
-	kind := mime.TypeByExtension(path.Ext(name))
-	if kind == "" {
-		kind = "application/octet-stream"
-	}
-	h.Set("Content-Type", kind)
-	if !strings.HasPrefix(kind, "text/html") {
-		h.Set("Cache-Control", "no-cache")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		return
-	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", s.contentSecurityPolicy())
-	documentHeaders(h)
+// kinds are the types of what apps are made of, as far as neither every system
+// knows them nor net/http's own table has them.
+var kinds = map[string]string{
+	".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+	".html": "text/html; charset=utf-8", ".htm": "text/html; charset=utf-8", ".xhtml": "application/xhtml+xml",
+	".json": "application/json", ".map": "application/json", ".webmanifest": "application/manifest+json", ".txt": "text/plain; charset=utf-8",
+	".svg": "image/svg+xml", ".ico": "image/vnd.microsoft.icon", ".wasm": "application/wasm",
+	".woff2": "font/woff2", ".woff": "font/woff", ".ttf": "font/ttf", ".otf": "font/otf", ".mp4": "video/mp4", ".webm": "video/webm",
 }
 
-// contentSecurityPolicy is the application's own, or a strict one (M1–M3): as
-// everything comes through this origin, nothing else need be reached. A form
-// that signs out is led on to the provider, which browsers hold against
-// form-action.
-func (s *Server) contentSecurityPolicy() string {
-	if s.CSP != "" {
-		return s.CSP
-	}
-	policy := "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; " +
-		"frame-ancestors 'none'; form-action 'self'"
-	for _, p := range s.Providers {
-		for _, origin := range p.Origins() {
-			policy += " " + origin
-		}
-	}
-	return policy
+// contentType is the type of a file of that name. Nobody guesses it from what is
+// in the file.
+func contentType(name string) string {
+	ext := strings.ToLower(path.Ext(name))
+	return cmp.Or(kinds[ext], mime.TypeByExtension(ext), "application/octet-stream")
+}
+
+// isPage reports whether browsers show what is of that type as a page of this
+// origin.
+func isPage(kind string) bool {
+	kind, _, _ = strings.Cut(kind, ";")
+	kind = strings.Trim(kind, " \t")
+	return strings.EqualFold(kind, "text/html") || strings.EqualFold(kind, "application/xhtml+xml")
 }
 
 // namesFile reports whether name can't be a path of the application's own
@@ -109,27 +157,24 @@ func openError(err error) error {
 
 // open returns a regular file that is not hidden; anything else does not
 // exist.
-func (f *files) open(name string) (io.ReadSeekCloser, fs.FileInfo, error) {
+func (f *files) open(name string) (opened, error) {
 	for segment := range strings.SplitSeq(name, "/") {
 		if strings.HasPrefix(segment, ".") && segment != ".well-known" {
-			return nil, nil, fs.ErrNotExist
+			return opened{}, fs.ErrNotExist
 		}
 	}
 	if !fs.ValidPath(name) {
-		return nil, nil, fs.ErrNotExist
+		return opened{}, fs.ErrNotExist
 	}
 	file, err := f.fs.Open(name)
 	if err != nil {
-		return nil, nil, openError(err)
+		return opened{}, openError(err)
 	}
 	info, err := file.Stat()
-	seeker, ok := file.(io.ReadSeekCloser)
+	seeker, ok := file.(io.Seeker)
 	if err != nil || !ok || !info.Mode().IsRegular() {
 		_ = file.Close()
-		if err == nil {
-			err = fs.ErrNotExist
-		}
-		return nil, nil, err
+		return opened{}, cmp.Or(err, fs.ErrNotExist)
 	}
-	return seeker, info, nil
+	return opened{file, seeker, info, name}, nil
 }

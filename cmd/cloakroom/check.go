@@ -136,6 +136,9 @@ func summary(cfg *Config) string {
 	if cfg.SPA.Dir != "" {
 		parts = append(parts, "files from "+cfg.SPA.Dir)
 	}
+	if cfg.SPA.Upstream != nil {
+		parts = append(parts, "the app from "+cfg.SPA.Upstream.Host)
+	}
 	return strings.Join(parts, "; ")
 }
 

@@ -25,6 +25,10 @@ type Config struct {
 
 	TLS TLS `yaml:"tls"`
 
+	// HSTS says for which hosts browsers take https only (RFC 6797). It goes on every
+	// answer, if PublicURL is https.
+	HSTS string `yaml:"hsts" enum:"host,subdomains,preload"`
+
 	// BasePath holds Cloakroom's own endpoints. No route may reach into it.
 	BasePath string `yaml:"base_path"`
 
@@ -119,14 +123,35 @@ type Bolt struct {
 	Path string `yaml:"path" path:"yes"`
 }
 
-// SPA is the single-page app's files, served on every path no route names.
+// SPA is the single-page app's files, served on every path no route names: from
+// a folder or from a server of their own, not both.
 type SPA struct {
 	// Dir is the folder of the built app; empty serves no files.
 	Dir string `yaml:"dir" path:"yes"`
 
+	// Upstream is the server that has the app's files: one for development, or a
+	// container. It never sees the session.
+	Upstream *url.URL `yaml:"upstream"`
+
 	// CSP is the Content-Security-Policy of its pages; empty is a strict one.
+	// {nonce} in it becomes a value of each page's own.
 	CSP string `yaml:"csp"`
+
+	// Headers are set on the app's pages and files; an empty value leaves one of
+	// ours out.
+	Headers map[string]string `yaml:"headers"`
+
+	// Immutable are paths below which every file's name has a hash of its content.
+	Immutable []string `yaml:"immutable"`
+
+	// Gate shows the app's pages only to who is signed in, but for those that
+	// Public covers.
+	Gate   bool     `yaml:"gate"`
+	Public []string `yaml:"public"`
 }
+
+// Served reports whether there is an app.
+func (s SPA) Served() bool { return s.Dir != "" || s.Upstream != nil }
 
 // Limits bounds what one request, one session, one address or all sessions may
 // take.

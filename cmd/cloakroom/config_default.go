@@ -14,6 +14,7 @@ func DefaultConfig() *Config {
 	return &Config{
 		Listen:          "127.0.0.1:8080",
 		BasePath:        "/bff",
+		HSTS:            "host",
 		KeysFile:        "data/keys",
 		LoginFrom:       "any",
 		ShutdownTimeout: 30 * time.Second,

@@ -21,6 +21,7 @@ func validate(cfg *Config, c *complaints) {
 	v.providers()
 	v.routes()
 	v.nameless()
+	v.spa()
 }
 
 type validator struct {
@@ -244,11 +245,5 @@ func (v validator) limits() {
 	}
 	if l.SessionsInMemory < leastInMemory && !v.has("limits.sessions_in_memory") {
 		v.errorf("limits.sessions_in_memory", "must be %d or more: with fewer every call would read its session from the store", leastInMemory)
-	}
-	if strings.ContainsFunc(v.cfg.SPA.CSP, unprintable) {
-		v.errorf("spa.csp", "must be one line of ASCII; fold long text with >-")
-	}
-	if v.cfg.SPA.CSP != "" && v.cfg.SPA.Dir == "" && !v.has("spa.dir") {
-		v.errorf("spa.csp", "spa.dir is missing, so there is no page to protect")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/textproto"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,10 +32,14 @@ func (v validator) routes() {
 		v.routeCookies(key, r)
 		v.routeHeaders(key, r)
 	}
-	if i, ok := seen[""]; ok && v.cfg.SPA.Dir != "" {
-		v.errorf(fmt.Sprintf("routes[%d].path", i), "takes every path, so spa.dir would never be served; remove one of them")
+	if i, ok := seen[""]; ok && v.cfg.SPA.Served() {
+		key := "spa.dir"
+		if v.cfg.SPA.Upstream != nil {
+			key = "spa.upstream"
+		}
+		v.errorf(fmt.Sprintf("routes[%d].path", i), "takes every path, so %s would never be served; remove one of them", key)
 	}
-	if len(v.cfg.Routes) == 0 && v.cfg.SPA.Dir == "" && !v.has("routes") && !v.has("spa") {
+	if len(v.cfg.Routes) == 0 && !v.cfg.SPA.Served() && !v.has("routes") && !v.has("spa") && !v.has("spa.upstream") {
 		v.errorf("routes", "there is neither a route nor spa.dir: nothing would be served")
 	}
 }
@@ -64,21 +69,28 @@ func (v validator) upstream(key string, r *Route) {
 		return
 	}
 	u := r.Upstream
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		v.errorf(at, "must begin with http:// or https://")
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		v.errorf(at, "must not have credentials, a query or a fragment")
-	case u.RawPath != "" || pathProblem("/"+strings.TrimPrefix(u.Path, "/")) != "":
-		v.errorf(at, "has a path that servers read differently; keep to letters, digits, - . _ ~ and /")
-	case hostProblem(u) != "":
-		v.errorf(at, "%s", hostProblem(u))
+	switch why := upstreamProblem(u); {
+	case why != "":
+		v.errorf(at, "%s", why)
 	case u.Scheme == "http" && v.at.set(key+".upstream_tls"):
 		v.errorf(key+".upstream_tls", "upstream is http; write https, or remove this")
 	case u.Scheme == "http" && !loopback(u.Hostname()) && r.Auth != "none" && r.Token != "none":
 		v.warnf(at, "tokens travel unencrypted to another host; write https unless that network is yours alone")
 	}
 	v.positive(key+".timeout", r.Timeout)
+}
+
+// upstreamProblem says why u can't be a server behind; empty if it can.
+func upstreamProblem(u *url.URL) string {
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "must begin with http:// or https://"
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "must not have credentials, a query or a fragment"
+	case u.RawPath != "" || pathProblem("/"+strings.TrimPrefix(u.Path, "/")) != "":
+		return "has a path that servers read differently; keep to letters, digits, - . _ ~ and /"
+	}
+	return hostProblem(u)
 }
 
 var methodName = regexp.MustCompile(`^[A-Z][A-Z-]{0,30}$`)

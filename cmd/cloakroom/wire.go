@@ -133,7 +133,8 @@ func (a *app) face(keys *session.Keyring, providers []web.Provider, spa fs.FS) e
 		EventStreams: cfg.Limits.EventStreams, RecentAuth: cfg.Session.RecentAuth,
 		LoginFrom: web.LoginFrom(cfg.LoginFrom), Manager: a.manager, Providers: providers,
 		Route: func(r *http.Request) (session.Demand, http.Handler) { return a.proxy.Route(r) },
-		SPA:   spa, CSP: cfg.SPA.CSP, Client: web.TrustedProxies(cfg.TrustedProxies), Log: log, Count: a.metrics,
+		HSTS:  web.HSTS(cfg.HSTS), SPA: spa, App: webApp(cfg),
+		Client: web.TrustedProxies(cfg.TrustedProxies), Log: log, Count: a.metrics,
 		Rates: web.Rates{
 			SignIns: cfg.Limits.Rates.SignIns, Callbacks: cfg.Limits.Rates.Callbacks,
 			Renewals: cfg.Limits.Rates.Renewals, RefusedTickets: cfg.Limits.Rates.RefusedTickets,
@@ -277,6 +278,9 @@ func proxyRoutes(cfg *Config) []proxy.Config {
 			SetCookies: r.SetCookies, Cookies: r.Cookies, Headers: r.Headers, Host: r.Host,
 			TLS: proxy.TLS{CAFile: r.UpstreamTLS.CAFile, ServerName: r.UpstreamTLS.ServerName},
 		})
+	}
+	if cfg.SPA.Upstream != nil {
+		out = append(out, appRoute(cfg))
 	}
 	return out
 }
