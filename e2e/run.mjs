@@ -6,9 +6,11 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { build, e2e } from './harness/build.mjs';
+import { installVite } from './harness/vite.mjs';
 
 rmSync(join(e2e, 'results'), { recursive: true, force: true });
 build();
+installVite();
 
 const named = process.argv.slice(2);
 const files = named.length > 0 ? named

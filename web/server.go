@@ -107,7 +107,7 @@ func New(c Config) *Server {
 		host:   canonicalHost(c.PublicURL.Host, secure), cookies: newCookies(c.Cookie, c.Keys, secure),
 		limits: newAllowances(c.Rates, c.Now), untold: newUntold(c.Now),
 		unread: unread{bodies: map[*http.ResponseController]struct{}{}}, streams: newStreams(c.EventStreams),
-		app:    newApp(c.App),
+		app: newApp(c.App),
 	}
 	if secure {
 		s.hsts = hstsValues[cmp.Or(c.HSTS, HSTSHost)]

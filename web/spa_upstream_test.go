@@ -120,6 +120,7 @@ func TestAppServerGuard(t *testing.T) {
 		{"a preflight", "OPTIONS", []string{"Sec-Fetch-Site", crossSite, "Origin", "https://evil.example", "Access-Control-Request-Method", "PUT"}, 403},
 		{"another site's WebSocket", "GET", append([]string{"Origin", "https://evil.example"}, ws...), 403},
 		{"a WebSocket of nobody", "GET", ws, 403},
+		{"a sibling's WebSocket", "GET", append(append([]string{"Origin", "https://example.com"}, ws...), "Sec-Fetch-Site", sameSite), 403},
 		{"our WebSocket", "GET", append([]string{"Origin", "https://example.com", "Sec-WebSocket-Protocol", "vite-hmr"}, ws...), 200},
 		{"another upgrade", "GET", []string{"Connection", "Upgrade", "Upgrade", "h2c"}, 400},
 	}

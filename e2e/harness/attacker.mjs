@@ -15,6 +15,7 @@ export async function startAttacker({ app, cert }) {
 const html = (app) => `<!doctype html><html lang="en"><title>Win a prize</title>
 <h1>Win a prize</h1>
 <a id="gated" href="${app}/reports/7">Your report</a>
+<a id="page" href="${app}/orders/7?year=2026">Your order</a>
 <a id="login" href="${app}/bff/login?return_to=/">Sign in</a>
 <form id="logout" method="post" action="${app}/bff/logout"><button>Continue</button></form>
 <form id="order" method="post" action="${app}/api/orders"><input name="item" value="1"><button>Buy</button></form>

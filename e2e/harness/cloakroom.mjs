@@ -84,7 +84,7 @@ function config(s, { url, storeFile, dir }) {
       ...(s.strong ? strong(s) : []),
       ...(s.leaky ? [{ path: '/leaky/', upstream: s.api, set_cookies: ['leak'] }] : []),
     ],
-    spa: { dir: join(e2e, 'site') },
+    spa: s.spa ?? { dir: join(e2e, 'site') },
     admin: { listen: `127.0.0.1:${s.adminPort}` },
     log: { level: 'debug', format: 'json' },
     shutdown_timeout: '10s',

@@ -20,9 +20,11 @@ import { freePort } from './server.mjs';
  * stage registers a stage and returns play(name, fn): a test that gets the stage.
  * If it fails, screenshots and the end of Cloakroom's log go to results/.
  * Options: auth, accessTTL (seconds), jwt (access tokens are JWTs), session (of
- * config.yaml), strong (adds routes that demand more than a session), leaky (adds the routes of leaky.mjs), backchannel (the provider tells
- * Cloakroom of logouts), partner (a second provider, on a third site, where
- * Cloakroom proves itself by a key).
+ * config.yaml), strong (adds routes that demand more than a session), leaky (adds
+ * the routes of leaky.mjs), backchannel (the provider tells Cloakroom of logouts),
+ * partner (a second provider, on a third site, where Cloakroom proves itself by a
+ * key), spa (of config.yaml, or a function that makes it; what it opens it adds to the
+ * stage's closers).
  */
 export function stage(options = {}) {
   const s = {};
@@ -40,7 +42,7 @@ export function stage(options = {}) {
   });
 }
 
-async function open(s, { auth, accessTTL, jwt, session, strong, leaky, backchannel, partner }) {
+async function open(s, { auth, accessTTL, jwt, session, strong, leaky, backchannel, partner, spa }) {
   build();
   const certs = process.env.CLOAKROOM_E2E_CERTS;
   const appCert = loadCert(certs, 'app');
@@ -49,6 +51,7 @@ async function open(s, { auth, accessTTL, jwt, session, strong, leaky, backchann
   s.clientSecret = randomBytes(24).toString('base64url');
   s.contexts = [];
   s.storage = [];
+  s.closers = [];
   const [port, adminPort, providerPort] = [await freePort(), await freePort(), await freePort()];
   const app = `https://localhost:${port}`;
   s.api = await startAPI();
@@ -59,7 +62,8 @@ async function open(s, { auth, accessTTL, jwt, session, strong, leaky, backchann
   if (partner) await openPartner(s, { app, appCert: appCert.cert, cert: providerCert, accessTTL, backchannel });
   s.attacker = await startAttacker({ app, cert: appCert });
   s.cloakroom = new Cloakroom(s.dir, {
-    port, adminPort, cert: appCert, session, strong, leaky, auth, clientSecret: s.clientSecret, keyFile: signingKey(s.dir),
+    port, adminPort, cert: appCert, session, strong, leaky, auth, spa: typeof spa === 'function' ? await spa(s) : spa,
+    clientSecret: s.clientSecret, keyFile: signingKey(s.dir),
     issuer: s.provider.issuer, providerCA: providerCert.certFile, api: s.api.url,
     ...(partner && { partner: { issuer: s.partner.issuer, auth: 'private_key_jwt' } }),
   });
@@ -110,6 +114,7 @@ async function close(s) {
   await s.provider?.close();
   await s.partner?.close();
   await s.api?.close();
+  for (const close of s.closers ?? []) await close();
   if (s.dir) rmSync(s.dir, { recursive: true, force: true });
 }
 
