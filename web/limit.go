@@ -20,6 +20,7 @@ type Rates struct {
 	Callbacks      int // sign-ins that come back to their browser, and as many others: see strays
 	Renewals       int // renewals asked for by the app, per session
 	RefusedTickets int // tickets that opened no session, each counted once
+	Reports        int // of browsers about the Content-Security-Policy, many in one request
 }
 
 // maxCounters bounds what one allowance remembers, and what the log does, at some
@@ -30,6 +31,7 @@ const maxCounters = 50_000
 // allowances are the limits of one server.
 type allowances struct {
 	signIns, callbacks, refusedTickets *allowance[netip.Addr]
+	reports                            *allowance[netip.Addr]
 	renewals                           *allowance[string]
 
 	// strays has what anybody can send: callbacks to a browser that has no sign-in
@@ -49,6 +51,7 @@ func newAllowances(r Rates, now func() time.Time) allowances {
 		callbacks:      newAllowance[netip.Addr]("callbacks", r.Callbacks, now),
 		strays:         newAllowance[netip.Addr]("callbacks", r.Callbacks, now),
 		refusedTickets: newAllowance[netip.Addr]("refused_tickets", r.RefusedTickets, now),
+		reports:        newAllowance[netip.Addr]("csp_reports", r.Reports, now),
 		renewals:       newAllowance[string]("renewals", r.Renewals, now),
 		gone:           newCounters[session.Key, struct{}](),
 	}

@@ -16,6 +16,7 @@ var (
 	errLogoutState = &Refusal{Status: 400, Code: "logout_state", Title: "This sign-out was not begun in this browser. You may close this page."}
 	errLogout      = &Refusal{Status: 400, Code: "logout_refused", Title: "This is no valid message of a provider about a logout."}
 	errNotEnded    = &Refusal{Status: 400, Code: "logout_failed", Title: "The logout could not be carried out. Please send it again."}
+	errReport      = &Refusal{Status: 400, Code: "report_refused", Title: "This is no report about a Content-Security-Policy."}
 	errNotFound    = &Refusal{Status: 404, Code: "not_found", Title: "There is nothing at this address."}
 	errEncoding    = &Refusal{Status: 406, Code: "not_acceptable", Title: "This file is not there in any encoding that was asked for."}
 	errSignedOut   = &Refusal{Status: 401, Code: "signed_out", Title: "You are not signed in."}

@@ -118,6 +118,7 @@ func New(c Config) *Server {
 	if c.SPA != nil {
 		s.files = newFiles(c.SPA)
 	}
+	s.app.reporting(s.origin + s.base + "/csp-report")
 	s.echo = s.endpoints()
 	return s
 }
@@ -136,6 +137,10 @@ func (s *Server) endpoints() *echo.Echo {
 	b.GET("/frontchannel-logout/:provider", s.frontchannelLogout)
 	b.GET("/jwks", s.jwks)
 	b.GET("/jwks/:provider", s.jwks)
+
+	if s.App.Report {
+		b.POST("/csp-report", s.cspReport)
+	}
 
 	b.GET("/user", s.user, s.guarded)
 	b.GET("/session", s.session, s.guarded)

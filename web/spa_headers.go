@@ -33,6 +33,9 @@ type AppConfig struct {
 	// covers. Files that are no pages are open to everybody.
 	Gate   bool
 	Public []string
+
+	// Report asks browsers to tell what a policy of ours made them block.
+	Report bool
 }
 
 // app is AppConfig made ready.
@@ -40,6 +43,9 @@ type app struct {
 	AppConfig
 	headers []header
 	nonced  bool
+
+	// What Report adds: directives to a policy, and where the second of them leads.
+	reports, endpoint string
 }
 
 // header is one of AppConfig.Headers.
@@ -61,6 +67,14 @@ func newApp(c AppConfig) app {
 		a.headers = append(a.headers, h)
 	}
 	return a
+}
+
+// reporting makes Report ready. Some browsers know the old directive only, others
+// want the new one.
+func (a *app) reporting(address string) {
+	if a.Report {
+		a.reports, a.endpoint = "; report-uri "+address+"; report-to csp", `csp="`+address+`"`
+	}
 }
 
 // own sets what the operator sets.
@@ -102,8 +116,11 @@ func (a *app) assetHeaders(h http.Header, cache string) {
 // what names all the files that caches may keep, and is somebody's if it is gated.
 func (s *Server) pageHeaders(h http.Header, nonce string) {
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", strings.ReplaceAll(s.contentSecurityPolicy(), noncePlace, nonce))
+	h.Set("Content-Security-Policy", strings.ReplaceAll(s.contentSecurityPolicy(), noncePlace, nonce)+s.app.reports)
 	documentHeaders(h)
+	if s.app.endpoint != "" {
+		h.Set("Reporting-Endpoints", s.app.endpoint)
+	}
 	s.app.own(h)
 }
 

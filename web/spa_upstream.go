@@ -113,7 +113,7 @@ func (w *appAnswer) decide() {
 	case len(policy) > 0:
 		h["Content-Security-Policy"] = policy
 	default:
-		h.Set("Content-Security-Policy", leastPolicy)
+		h.Set("Content-Security-Policy", leastPolicy+w.s.app.reports)
 	}
 }
 

@@ -24,6 +24,10 @@ type Counter interface {
 	// SignInRefused tells of a sign-in that came back and gave no session, by the
 	// reason of [session.EventSignInRefused].
 	SignInRefused(reason string)
+
+	// Reported tells of a report that a page's Content-Security-Policy was broken, by
+	// its directive.
+	Reported(directive string)
 }
 
 // noCount counts nothing.
@@ -31,6 +35,7 @@ type noCount struct{}
 
 func (noCount) Refused(string)       {}
 func (noCount) SignInRefused(string) {}
+func (noCount) Reported(string)      {}
 
 // tellEvery is how often the log hears of what is alike.
 const tellEvery = time.Minute
@@ -175,7 +180,7 @@ func (s *Server) write(ctx context.Context, line string, attrs []slog.Attr) bool
 	case lineFailed:
 		level = slog.LevelError
 		s.log.LogAttrs(ctx, level, line, attrs...)
-	case lineHeld:
+	case lineHeld, lineReport:
 		s.log.LogAttrs(ctx, level, line, attrs...)
 	default:
 		session.Audit(ctx, s.log, session.Event(line), attrs...)

@@ -29,6 +29,7 @@ func (c *tally) add(word string) {
 
 func (c *tally) Refused(code string)         { c.add(code) }
 func (c *tally) SignInRefused(reason string) { c.add("sign-in: " + reason) }
+func (c *tally) Reported(directive string)   { c.add("report: " + directive) }
 
 // stopped runs s to the end at once: what is untold is told.
 func stopped(s *stand) {

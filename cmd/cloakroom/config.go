@@ -148,6 +148,9 @@ type SPA struct {
 	// Public covers.
 	Gate   bool     `yaml:"gate"`
 	Public []string `yaml:"public"`
+
+	// CSPReport asks browsers to report what the policy made them block.
+	CSPReport bool `yaml:"csp_report"`
 }
 
 // Served reports whether there is an app.
@@ -178,6 +181,7 @@ type Rates struct {
 	Callbacks      int `yaml:"callbacks"`       // and, counted apart, stray ones and refused logouts
 	Renewals       int `yaml:"renewals"`        // asked for by the app, and lists of sessions, per session
 	RefusedTickets int `yaml:"refused_tickets"` // that opened no session
+	CSPReports     int `yaml:"csp_reports"`     // see SPA.CSPReport
 }
 
 // Admin is the listener for health checks and for operators. It must be a

@@ -31,7 +31,7 @@ func DefaultConfig() *Config {
 		Store: Store{Bolt: Bolt{Path: "data/sessions.db"}},
 		Limits: Limits{
 			Header: 32 << 10, Body: 10 << 20, StreamsPerSession: 20, EventStreams: 10_000, SessionsInMemory: 100_000,
-			Rates: Rates{SignIns: 120, Callbacks: 120, Renewals: 30, RefusedTickets: 600},
+			Rates: Rates{SignIns: 120, Callbacks: 120, Renewals: 30, RefusedTickets: 600, CSPReports: 60},
 		},
 		Admin: Admin{Listen: "127.0.0.1:9090", TokenFile: "data/admin-token"},
 		Log:   Log{Level: "info", Format: "json"},

@@ -46,6 +46,8 @@ func (v validator) policy() {
 		v.errorf("spa.csp", "has {nonce}, but what comes from spa.upstream is not rewritten; leave spa.csp out there, or serve the built app with spa.dir")
 	case strings.Contains(strings.ReplaceAll(s.CSP, "'nonce-{nonce}'", ""), "{nonce}"):
 		v.errorf("spa.csp", "write 'nonce-{nonce}', with the quotes, wherever a nonce goes")
+	case s.CSPReport && strings.Contains(s.CSP, "report-"):
+		v.errorf("spa.csp_report", "adds report-uri and report-to itself; take them out of spa.csp")
 	}
 }
 
@@ -77,6 +79,8 @@ func (v validator) appHeaders() {
 		case v.has(at):
 		case !headerName.MatchString(name):
 			v.errorf(at, "is no header's name: letters, digits and dashes")
+		case canonical == "Reporting-Endpoints" && v.cfg.SPA.CSPReport:
+			v.errorf(at, "is set by spa.csp_report; remove one of them")
 		case seen[canonical]:
 			v.errorf(at, "is given twice, in another spelling")
 		case notForApp[canonical] != "":

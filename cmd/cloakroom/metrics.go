@@ -31,6 +31,7 @@ type metrics struct {
 	renewalSeconds             *prometheus.HistogramVec
 	begun, loaded, ended       *prometheus.CounterVec
 	refusals, signInsRefused   *prometheus.CounterVec
+	reports                    *prometheus.CounterVec
 	codes, reasons             vocabulary // of the labels of those two
 	breaker                    *prometheus.GaugeVec
 	keysValid, storeSound      prometheus.Gauge
@@ -71,6 +72,8 @@ func newMetrics(providers []string) *metrics {
 		"Requests that were refused or failed, by problem code. cross_site, ambiguous_path: somebody is trying. too_many_requests: limits.rates.", "code")
 	m.signInsRefused = counter("sign_ins_refused_total",
 		"Sign-ins that came back and gave no session, by the reasons of sign_in_refused. client_refused: nobody can sign in.", "reason")
+	m.reports = counter("csp_reports_total",
+		"What browsers reported of pages that broke their Content-Security-Policy, by directive, with spa.csp_report. Anybody can send these.", "directive")
 	m.renewalSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: "cloakroom", Name: "renewal_seconds",
 		Help:    "How long calls to the token endpoint took. Near token_timeout, users wait and renewals are lost.",
@@ -220,6 +223,9 @@ func (m *metrics) Refused(code string) { m.refusals.WithLabelValues(m.codes.word
 func (m *metrics) SignInRefused(reason string) {
 	m.signInsRefused.WithLabelValues(m.reasons.word(reason)).Inc()
 }
+
+// Reported implements web.Counter.
+func (m *metrics) Reported(directive string) { m.reports.WithLabelValues(directive).Inc() }
 
 // Renewal implements session.Metrics.
 func (m *metrics) Renewal(provider, outcome string, took time.Duration) {

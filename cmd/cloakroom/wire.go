@@ -138,6 +138,7 @@ func (a *app) face(keys *session.Keyring, providers []web.Provider, spa fs.FS) e
 		Rates: web.Rates{
 			SignIns: cfg.Limits.Rates.SignIns, Callbacks: cfg.Limits.Rates.Callbacks,
 			Renewals: cfg.Limits.Rates.Renewals, RefusedTickets: cfg.Limits.Rates.RefusedTickets,
+			Reports: cfg.Limits.Rates.CSPReports,
 		},
 	})
 	var err error

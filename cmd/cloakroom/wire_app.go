@@ -11,7 +11,9 @@ import (
 // webApp is how the app's pages and files are sent.
 func webApp(cfg *Config) web.AppConfig {
 	s := cfg.SPA
-	return web.AppConfig{CSP: s.CSP, Headers: s.Headers, Immutable: s.Immutable, Gate: s.Gate, Public: s.Public}
+	return web.AppConfig{
+		CSP: s.CSP, Headers: s.Headers, Immutable: s.Immutable, Gate: s.Gate, Public: s.Public, Report: s.CSPReport,
+	}
 }
 
 // appTimeout is how long the app's own server may take to the first byte of an

@@ -6,6 +6,7 @@ import { chromium } from 'playwright-core';
 const quiet = [
   '--no-sandbox', // Chromium runs as root here and opens only pages of these tests
   '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
+  '--short-reporting-delay', // of reports about policies: a minute otherwise
   '--disable-background-networking', '--disable-component-update',
   // Whatever else it wants to reach is not found.
   '--host-resolver-rules=MAP localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2',

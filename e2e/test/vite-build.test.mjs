@@ -7,12 +7,13 @@ import { signIn } from '../harness/browser.mjs';
 import { keepsSecrets } from '../harness/leaks.mjs';
 import { stage } from '../harness/stage.mjs';
 import { ViteProject } from '../harness/vite.mjs';
+import { until } from '../harness/wait.mjs';
 
 const play = stage({
   spa: (s) => {
     const project = new ViteProject();
     s.closers.push(() => project.close());
-    return { dir: project.build(), immutable: ['/assets/'] };
+    return { dir: project.build(), immutable: ['/assets/'], csp_report: true };
   },
 });
 
@@ -62,6 +63,7 @@ play('what is kept is not asked for again', async (s) => {
   assert.ok(sizes.length >= 2 && sizes.every((n) => n === 0), `transferred: ${sizes}`);
 });
 
+// M6: and the browser reports it.
 play('an inline script does not run under the default policy', async (s) => {
   const page = await s.newPage();
   const seen = observe(s, page);
@@ -75,6 +77,12 @@ play('an inline script does not run under the default policy', async (s) => {
   });
   assert.equal(ran, false);
   assert.equal(seen.console.length, 1);
+  const [line] = await until('the report is in the log', () => {
+    const lines = s.cloakroom.records((r) => r.directive === 'script-src-elem');
+    return lines.length > 0 && lines;
+  });
+  assert.equal(line.blocked, 'inline');
+  assert.equal(line.document, '/');
 });
 
 keepsSecrets(play);
