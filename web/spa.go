@@ -25,10 +25,9 @@ func newFiles(fsys fs.FS) *files { return &files{fs: fsys} }
 
 // opened is a file that is being served.
 type opened struct {
-	fs.File
-	io.Seeker
-	info fs.FileInfo
-	name string
+	io.ReadSeekCloser // a file of the system's as such, so that it can send it by itself
+	info              fs.FileInfo
+	name              string
 }
 
 // indexFile is the application's page, for every path that its own router
@@ -105,7 +104,7 @@ func (f *files) send(w http.ResponseWriter, r *http.Request, file opened, kind s
 	if tag := f.versions.tag(file); tag != "" {
 		h.Set("ETag", tag)
 	}
-	http.ServeContent(w, r, "", file.info.ModTime(), file)
+	http.ServeContent(w, r, "", file.info.ModTime(), file.ReadSeekCloser)
 	return nil
 }
 
@@ -171,10 +170,10 @@ func (f *files) open(name string) (opened, error) {
 		return opened{}, openError(err)
 	}
 	info, err := file.Stat()
-	seeker, ok := file.(io.Seeker)
+	seeker, ok := file.(io.ReadSeekCloser)
 	if err != nil || !ok || !info.Mode().IsRegular() {
 		_ = file.Close()
 		return opened{}, cmp.Or(err, fs.ErrNotExist)
 	}
-	return opened{file, seeker, info, name}, nil
+	return opened{seeker, info, name}, nil
 }

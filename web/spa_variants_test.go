@@ -13,7 +13,7 @@ import (
 )
 
 // built is a folder with these files; each is as old as said.
-func built(t *testing.T, files map[string]string, age map[string]time.Duration) (dir string, fsys fs.FS) {
+func built(t testing.TB, files map[string]string, age map[string]time.Duration) (dir string, fsys fs.FS) {
 	t.Helper()
 	dir = t.TempDir()
 	hourAgo := time.Now().Add(-time.Hour)
