@@ -50,7 +50,7 @@ func main() {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, *parallel)
 	n := 0
-	all := slices.Concat(table, custody, rotation, memory, file, logouts, edge, upstream, operator, told, providers)
+	all := slices.Concat(table, custody, rotation, memory, file, logouts, edge, upstream, operator, told, providers, ofApp)
 	if *core {
 		all = table
 	}
