@@ -1,6 +1,7 @@
 package web
 
 import (
+	"io/fs"
 	"net/http"
 	"path"
 	"strings"
@@ -23,11 +24,9 @@ func (f *files) variants(file opened) []int {
 	}
 	var found []int
 	for i, e := range encodings {
-		if v, err := f.open(file.name + e.suffix); err == nil {
-			if v.info.Size() > 0 && !v.info.ModTime().Before(file.info.ModTime()) {
-				found = append(found, i)
-			}
-			_ = v.Close()
+		v, err := fs.Stat(f.fs, file.name+e.suffix)
+		if err == nil && v.Mode().IsRegular() && v.Size() > 0 && !v.ModTime().Before(file.info.ModTime()) {
+			found = append(found, i)
 		}
 	}
 	return found

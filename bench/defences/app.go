@@ -55,7 +55,7 @@ var ofApp = []defence{
 	},
 	{
 		Name: "a stale variant is not used", File: "web/spa_variants.go",
-		Old: " && !v.info.ModTime().Before(file.info.ModTime())", New: "",
+		Old: " && !v.ModTime().Before(file.info.ModTime())", New: "",
 		Package: "./web", Test: "TestVariants",
 	},
 	{

@@ -56,6 +56,10 @@ func TestAppMeaning(t *testing.T) {
 18:5: spa.headers.X_Y: is no header's name: letters, digits and dashes
 19:5: spa.headers.X-A: must be one line of ASCII without spaces at its ends; fold long text with >-
 20:5: spa.headers.x-frame-options: is given twice, in another spelling`},
+		{name: "reports twice", new: "spa: {dir: dist, csp_report: true, csp: \"script-src 'report-sample'; report-uri /x\", headers: {Reporting-Endpoints: x}}\n",
+			want: `
+10:18: spa.csp_report: adds report-uri and report-to itself; take them out of spa.csp
+10:96: spa.headers.Reporting-Endpoints: is set by spa.csp_report; remove one of them`},
 		{name: "HSTS over http", old: "public_url: https://app.example.com", new: "public_url: http://localhost:8080\nhsts: preload",
 			want: `2:1: hsts: public_url is http, so that browsers would not hear of it; remove this, or write https`},
 		{name: "another HSTS", new: "hsts: off\n",

@@ -46,7 +46,7 @@ func (v validator) policy() {
 		v.errorf("spa.csp", "has {nonce}, but what comes from spa.upstream is not rewritten; leave spa.csp out there, or serve the built app with spa.dir")
 	case strings.Contains(strings.ReplaceAll(s.CSP, "'nonce-{nonce}'", ""), "{nonce}"):
 		v.errorf("spa.csp", "write 'nonce-{nonce}', with the quotes, wherever a nonce goes")
-	case s.CSPReport && strings.Contains(s.CSP, "report-"):
+	case s.CSPReport && (strings.Contains(s.CSP, "report-uri ") || strings.Contains(s.CSP, "report-to ")):
 		v.errorf("spa.csp_report", "adds report-uri and report-to itself; take them out of spa.csp")
 	}
 }
