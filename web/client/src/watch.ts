@@ -132,18 +132,15 @@ export function createWatch(base: string, load: () => Promise<Session>): Watch {
     void check();
   }
 
-  function hear({ data }: MessageEvent<Message>): void {
-    if (data.type === "event") {
-      take(data.event);
-    } else if (data.type === "signed-in" || (known && keyOf(known) !== data.key)) {
-      recheck();
-    }
-    if (data.type === "state" && stream && warning) {
-      const left = Math.round(warning.expires_in - (Date.now() - warned) / 1_000);
-      if (left > 0) post({ type: "event", event: { ...warning, expires_in: left } });
+  function hear({ data }: MessageEvent<Message | null>): void {
+    if (data?.type === "event") take(data.event);
+    else if (data?.type === "signed-in") recheck();
+    else if (data?.type === "state") {
+      if (known && keyOf(known) !== data.key) recheck();
+      const left = warning && Math.round(warning.expires_in - (Date.now() - warned) / 1_000);
+      if (stream && warning && left && left > 0) post({ type: "event", event: { ...warning, expires_in: left } });
     }
   }
-
 
   function start(): void {
     if (stop) return;

@@ -37,7 +37,9 @@ export class Locks {
       const entry = { name, begin: resolve };
       this.#waiting.push(entry);
       signal?.addEventListener("abort", () => {
-        this.#waiting.splice(this.#waiting.indexOf(entry), 1);
+        const place = this.#waiting.indexOf(entry);
+        if (place < 0) return; // it has its turn: the signal is no longer of interest
+        this.#waiting.splice(place, 1);
         reject(signal.reason);
       });
     });

@@ -1,0 +1,88 @@
+// What is published: its size, its files, and the lock file.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+import { build } from "esbuild";
+import { expect, test } from "vitest";
+
+const here = fileURLToPath(new URL("..", import.meta.url));
+const read = (file: string): string => readFileSync(here + file, "utf8");
+const manifest = JSON.parse(read("package.json"));
+
+/** The sizes of what a bundler makes of entry, minified and gzipped, in bytes. */
+async function sizes(entry: string): Promise<{ atOnce: number; all: number }> {
+  const { outputFiles, metafile } = await build({
+    entryPoints: [here + entry],
+    absWorkingDir: here,
+    outdir: "bundle",
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    external: ["react"],
+    write: false,
+    metafile: true,
+  });
+  const gzipped = new Map(outputFiles.map((f) => [f.path.slice(here.length), gzipSync(f.contents, { level: 9 }).length]));
+  const sum = (files: Iterable<string>): number => [...files].reduce((n, file) => n + (gzipped.get(file) ?? NaN), 0);
+  const needed = new Set(Object.keys(metafile.outputs).filter((file) => metafile.outputs[file]?.entryPoint === entry));
+  for (const file of needed) {
+    for (const { path, kind } of metafile.outputs[file]?.imports ?? []) {
+      if (kind === "import-statement" && gzipped.has(path)) needed.add(path);
+    }
+  }
+  return { atOnce: sum(needed), all: sum(gzipped.keys()) };
+}
+
+test("the entry is below 3 kB, and what follows the session's events below 2 kB more", async () => {
+  const { atOnce, all } = await sizes("dist/index.js");
+  console.info(`the entry ${atOnce} bytes gzipped, with what is loaded by onSession ${all}`);
+  expect(atOnce).toBeGreaterThan(1_000);
+  expect(atOnce).toBeLessThan(3_000);
+  expect(all).toBeGreaterThan(atOnce);
+  expect(all).toBeLessThan(5_000);
+});
+
+test("the React part is below 1.5 kB more", async () => {
+  const { atOnce } = await sizes("dist/react.js");
+  console.info(`the React part ${atOnce} bytes gzipped`);
+  expect(atOnce).toBeLessThan(1_500);
+});
+
+test("packed are the files that are built, and no others", () => {
+  const printed = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: here, encoding: "utf8" });
+  const report = JSON.parse(printed);
+  const files: string[] = Object.values<{ files: { path: string }[] }>(report)[0]?.files.map((f) => f.path) ?? [];
+  const modules = ["channel", "client", "error", "index", "react", "signin", "store", "stream", "types", "watch"];
+  const built = modules.flatMap((m) => [`dist/${m}.d.ts`, `dist/${m}.js`]);
+  expect(files.sort()).toEqual(["LICENSE", "README.md", ...built, "package.json"].sort());
+});
+
+test("the package needs nothing, and says what it is", () => {
+  expect(manifest.dependencies).toBeUndefined();
+  expect(manifest.peerDependenciesMeta).toEqual({ react: { optional: true } });
+  expect(manifest.sideEffects).toBe(false);
+  for (const [name, version] of Object.entries(manifest.devDependencies)) {
+    expect([name, version]).toEqual([name, expect.stringMatching(/^\d+\.\d+\.\d+$/)]);
+  }
+});
+
+test("the core doesn't know of React", () => {
+  for (const m of ["channel", "client", "error", "index", "signin", "stream", "types", "watch"]) {
+    expect(read(`dist/${m}.js`)).not.toMatch(/react/i);
+  }
+});
+
+test("the lock file names no registry but the public one", () => {
+  const packages = Object.values<{ resolved?: string }>(JSON.parse(read("package-lock.json")).packages);
+  const elsewhere = packages.filter((p) => p.resolved && !p.resolved.startsWith("https://registry.npmjs.org/"));
+  expect(elsewhere).toEqual([]);
+});
+
+test("the license is the repository's", () => {
+  if (existsSync(`${here}../../LICENSE`)) expect(read("LICENSE")).toBe(read("../../LICENSE"));
+});
