@@ -8,7 +8,7 @@ STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 SOURCES := find . -name node_modules -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check unit race e2e soak bench capacity budget fuzz needs clean defences
+.PHONY: help demo build test check unit race client e2e soak bench capacity budget fuzz needs clean defences
 
 # section runs $(2) under the heading $(1) and says how long it took.
 define section
@@ -27,12 +27,13 @@ demo: build ## build and start the demo on http://localhost:8080
 build: ## build the static binary bin/cloakroom
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/cloakroom
 
-test: ## install what the tests need, then run all of them: check, unit, race, defences, e2e
+test: ## install what the tests need, then run all of them: check, unit, race, defences, client, e2e
 	@$(MAKE) --no-print-directory needs
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory defences CORE=1
+	@$(MAKE) --no-print-directory client
 	@$(MAKE) --no-print-directory e2e
 
 check: ## formatting, vet, staticcheck, and the arrows between packages
@@ -52,6 +53,9 @@ race: ## all Go tests under the race detector (needs a C compiler)
 
 defences: ## turn each defence off and see that its test fails (CORE=1: the main ones only)
 	$(call section,defences,$(GO) run ./bench/defences $(if $(CORE),-core))
+
+client: ## the npm package for apps: build, types, tests, sizes, what would be published
+	$(call section,client,cd web/client && npm ci --ignore-scripts --no-audit --no-fund && npm test)
 
 e2e: build ## a certified provider, a real browser, the real binary
 	$(call section,e2e,cd e2e && npm ci --ignore-scripts --no-audit --no-fund && npm test)
@@ -89,4 +93,4 @@ needs: ## install Debian's gcc and chromium, if they are missing
 	$(call section,needs,tools/needs)
 
 clean: ## remove what was built
-	rm -rf bin e2e/results
+	rm -rf bin e2e/results web/client/dist

@@ -1,4 +1,4 @@
-import { CloakroomError, loginPath, ownURL, refusal } from "./error.js";
+import { CloakroomError, type ErrorCode, loginPath, mediaType, ownURL, refusal } from "./error.js";
 import { createPopups, leave, loginURL, redirect, returnPlace } from "./signin.js";
 import type {
   ActiveSession,
@@ -37,8 +37,8 @@ export interface Client<C extends object = Claims> {
   /**
    * Signs in. The page goes away, and the promise settles only if the user comes
    * back to it with the browser's Back; with `popup` the page stays, and the promise is
-   * resolved when the user is signed in, and rejected when `signal` is aborted or after ten
-   * minutes. A popup that the browser blocks becomes a redirect.
+   * resolved when the user is signed in, and rejected when `signal` is aborted, and with
+   * `sign_in_abandoned` after ten minutes. A popup that the browser blocks becomes a redirect.
    */
   login(options?: LoginOptions): Promise<void>;
 
@@ -65,7 +65,7 @@ export interface Client<C extends object = Claims> {
   fetch(input: RequestInfo | URL, init?: CallInit): Promise<Response>;
 }
 
-const isJSON = (response: Response): boolean => response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
+const failed = (code: ErrorCode, status: number, title: string): CloakroomError => new CloakroomError({ code, status, title });
 
 /** Makes a Client. It does nothing by itself, so it may be made on a server too. */
 export function createClient<C extends object = Claims>(options: Options = {}): Client<C> {
@@ -77,6 +77,7 @@ export function createClient<C extends object = Claims>(options: Options = {}): 
   // Loaded when somebody first wants to know: not all apps do, and none at once.
   let watch: Promise<Watch> | undefined;
   const popup = createPopups(base, session);
+  let sub: string | undefined; // whom user() told of last
 
   async function call(input: RequestInfo | URL, init: RequestInit): Promise<Response> {
     const response = await send(input, { ...init, credentials: "same-origin" });
@@ -92,12 +93,19 @@ export function createClient<C extends object = Claims>(options: Options = {}): 
     const headers = { Accept: "application/json", "X-CSRF": "1" };
     const response = await call(base + path, { method, headers, cache: "no-store" });
     if (response.status === 204) return undefined as T;
-    if (response.ok && isJSON(response)) return response.json();
-    throw new CloakroomError({
-      code: "unexpected_answer",
-      status: response.status,
-      title: `${base + path} was answered by something else: is Cloakroom in front, with this base_path?`,
-    });
+    if (response.ok && mediaType(response) === "application/json") return response.json();
+    throw failed("unexpected_answer", response.status, `${base + path}: not answered by Cloakroom; is it in front, with this base_path?`);
+  }
+
+  async function user(): Promise<User<C> | null> {
+    try {
+      const found = await ask<User<C>>("/user");
+      sub = found.sub;
+      return found;
+    } catch (error) {
+      if ((error as CloakroomError | null)?.code === "signed_out") return null;
+      throw error;
+    }
   }
 
   /** Makes a call, and after the sign-in that it needs makes it again. */
@@ -110,17 +118,21 @@ export function createClient<C extends object = Claims>(options: Options = {}): 
     try {
       return await attempt();
     } catch (error) {
-      const { code, loginUrl } = error as CloakroomError;
-      if (mode === "throw" || (code !== "signed_out" && code !== "step_up_required")) throw error;
-      const at = loginUrl ?? login;
+      if (mode === "throw" || !(error instanceof CloakroomError)) throw error;
+      const { code, loginUrl: at = login } = error;
+      if (code !== "signed_out" && code !== "step_up_required") throw error;
       if (mode === "redirect") return redirect(loginURL(at, {}, returnPlace({})), error);
+      const before = sub;
       await popup({ at, options: { signal: signal ?? undefined }, anew: code !== "signed_out", asked: false, error });
       void watch?.then((w) => w.recheck());
+      // What one user has typed is not sent in the name of another.
+      if (before && (await user())?.sub !== before) throw error;
       return again(error);
     }
   }
 
   return {
+    user,
     session,
 
     onSession(callback) {
@@ -136,20 +148,16 @@ export function createClient<C extends object = Claims>(options: Options = {}): 
       };
     },
 
-    user: () =>
-      ask<User<C>>("/user").catch((error) => {
-        if (error instanceof CloakroomError && error.code === "signed_out") return null;
-        throw error;
-      }),
-
     async login(options = {}) {
       const at = options.loginUrl === undefined ? login : loginPath(options.loginUrl, base);
       if (!at) throw new TypeError(`loginUrl: ${JSON.stringify(options.loginUrl)} does not lead to ${login}`);
       const place = returnPlace(options);
       if (!options.popup) return leave(loginURL(at, options, place)).catch(() => {});
-      const error = new DOMException("Nobody signed in.", "TimeoutError");
+      const error = failed("sign_in_abandoned", 0, "Nobody signed in.");
       await popup({ at, options, anew: true, asked: true, error });
       void watch?.then((w) => w.recheck());
+      // With prompt "none" the popup closes in any case.
+      if (!(await session()).authenticated) throw error;
     },
 
     async logout() {

@@ -15,10 +15,14 @@ export type ErrorCode =
   | "upstream_unreachable"
   | "upstream_timeout"
   | "internal"
+  /** Of the client itself, with status 0: the popup was given up. */
+  | "sign_in_abandoned"
+  /** Of the client itself: something else than Cloakroom answered under its base path. */
+  | "unexpected_answer"
   | (string & {});
 
 /**
- * A refusal by Cloakroom itself (RFC 9457). An API's own errors never become
+ * A refusal by Cloakroom (RFC 9457). An API's own errors never become
  * one: `client.fetch()` hands them on as responses.
  */
 export class CloakroomError extends Error {
@@ -36,6 +40,7 @@ export class CloakroomError extends Error {
   /** Seconds to wait before the call is made again. */
   declare readonly retryAfter: number | undefined;
 
+  /** Made by the client; public for the tests of apps. */
   constructor(fields: {
     code: ErrorCode;
     status: number;
@@ -52,7 +57,6 @@ export class CloakroomError extends Error {
 /** The members of a problem that matter here. Anything may be missing. */
 interface Problem {
   type?: unknown;
-  code?: unknown;
   title?: unknown;
   login_url?: unknown;
   reference?: unknown;
@@ -80,23 +84,25 @@ export function ownURL(text: string): URL | undefined {
   }
 }
 
+/** Returns response's media type, without its parameters. */
+export const mediaType = (response: Response): string | undefined => response.headers.get("Content-Type")?.split(";")[0];
+
 /**
  * Returns Cloakroom's refusal if response is one. The response stays unread if
  * it isn't.
  */
 export async function refusal(response: Response, base: string): Promise<CloakroomError | undefined> {
   // Whatever a redirect led to is not Cloakroom.
-  if (!ownURL(response.url) || !response.headers.get("Content-Type")?.startsWith("application/problem+json")) return undefined;
-  const problem: Problem | null = await response.clone().json().catch(() => null);
-  const type = text(problem?.type);
-  if (!problem || !type?.startsWith("urn:cloakroom:")) return undefined;
-  const wait = response.headers.get("Retry-After");
+  if (!ownURL(response.url) || mediaType(response) !== "application/problem+json") return undefined;
+  const problem: Problem = (await response.clone().json().catch(() => null)) ?? {};
+  const type = text(problem.type);
+  if (!type?.startsWith("urn:cloakroom:")) return undefined;
   return new CloakroomError({
-    code: text(problem.code) ?? type.slice(14),
+    code: type.slice(14),
     status: response.status,
-    title: text(problem.title) ?? response.statusText,
+    title: text(problem.title) ?? type,
     loginUrl: loginPath(problem.login_url, base),
     reference: text(problem.reference),
-    retryAfter: wait && Number(wait) >= 0 ? Number(wait) : undefined,
+    retryAfter: Number(response.headers.get("Retry-After")) || undefined,
   });
 }

@@ -48,11 +48,13 @@ export function loginURL(at: string, options: LoginOptions, returnTo: string): s
 export function returnPlace({ returnTo }: LoginOptions): string {
   if (returnTo === undefined) return here();
   const url = ownURL(returnTo);
-  if (!url) throw new TypeError(`returnTo: ${JSON.stringify(returnTo)} is not of this origin; use a path such as "/orders"`);
+  if (!url) throw new TypeError(`returnTo: ${JSON.stringify(returnTo)} is no path of this origin`);
   return url.pathname + url.search + url.hash;
 }
 
-let left = -Infinity;
+let left = 0; // when, in ms
+
+const isLeaving = (): boolean => Date.now() - left < haste;
 
 /**
  * Leaves the page for url. The first call wins, so that a sign-out is not
@@ -60,15 +62,14 @@ let left = -Infinity;
  * the user comes back to the page as it was: then it rejects with error.
  */
 export function leave(url: string, error?: unknown): Promise<never> {
-  if (Date.now() - left > haste) {
+  if (!isLeaving()) {
     left = Date.now();
     location.assign(url);
   }
   return new Promise((_, reject) => {
-    window.addEventListener("pageshow", function back({ persisted }) {
-      if (!persisted) return;
-      window.removeEventListener("pageshow", back);
-      left = -Infinity;
+    window.addEventListener("pageshow", ({ persisted }) => {
+      if (!persisted) return; // the end of loading
+      left = 0;
       reject(error);
     });
   });
@@ -76,7 +77,7 @@ export function leave(url: string, error?: unknown): Promise<never> {
 
 /** Leaves the page for a sign-in that the user did not ask for; fails with error instead if that would be a loop. */
 export function redirect(url: string, error: unknown): Promise<never> {
-  if (Date.now() - left > haste) {
+  if (!isLeaving()) {
     try {
       const last = Number(sessionStorage.getItem(lockName));
       if (Date.now() - last < loop) return Promise.reject(error);
@@ -109,7 +110,7 @@ interface Run {
   giveUp(): void;
 }
 
-const clicked = (): boolean => navigator.userActivation?.isActive ?? false;
+const clicked = (): boolean | undefined => navigator.userActivation?.isActive;
 
 /**
  * Returns what signs in with a popup, one at a time in all tabs. session asks
@@ -121,7 +122,7 @@ const clicked = (): boolean => navigator.userActivation?.isActive ?? false;
  */
 export function createPopups(base: string, session: () => Promise<Session>): (wanted: Wanted) => Promise<void> {
   let current: Run | undefined;
-  let shown = -Infinity;
+  let shown = 0; // when, in ms
 
   function begin(wanted: Wanted): Run {
     const over = new AbortController();
@@ -145,16 +146,19 @@ export function createPopups(base: string, session: () => Promise<Session>): (wa
     };
 
     let before = wanted.anew ? undefined : "";
-    const look = async (): Promise<void> => {
-      const now = keyOf(await session());
-      if (before === undefined) before = now;
-      else if (now && now !== before) resolve();
-    };
-    const tryLook = (): Promise<void> => look().catch(() => {});
+    const look = (): Promise<void> =>
+      session().then(
+        (found) => {
+          const now = keyOf(found);
+          if (before === undefined) before = now;
+          else if (now && now !== before) resolve();
+        },
+        () => {}, // not known now: the next look tells
+      );
 
     const channel = globalThis.BroadcastChannel && new BroadcastChannel(channelName);
     if (channel) channel.onmessage = ({ data }) => data?.type === "signed-in" && resolve();
-    window.addEventListener("focus", tryLook, { signal });
+    window.addEventListener("focus", look, { signal });
     const timer = setTimeout(reject, patience);
     const settled = done
       .catch(() => {})
@@ -172,17 +176,17 @@ export function createPopups(base: string, session: () => Promise<Session>): (wa
       else if (!wanted.asked) {
         // Another tab has a popup open. If that comes to nothing, so does this: a
         // window that opens later would surprise the user, and be blocked.
-        locks.request(lockName, { signal }, () => tryLook().then(reject)).catch(() => {});
+        locks.request(lockName, { signal }, () => look().then(reject)).catch(() => {});
       }
       return lock ? settled : undefined;
     });
-    void tryLook();
+    void look();
     return run;
   }
 
   return (wanted) => {
     const { signal } = wanted.options;
-    if (signal?.aborted) return Promise.reject(signal.reason);
+    signal?.throwIfAborted();
     // Whoever clicks again has closed the popup, or lost sight of it.
     if (current && (wanted.asked || (clicked() && Date.now() - shown > haste))) current.show(wanted);
     const run = (current ??= begin(wanted));

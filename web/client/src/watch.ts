@@ -6,6 +6,9 @@ import type { NoSession, Session, SessionEvent, SessionTimes } from "./types.js"
 /** Held by the tab that has the event stream. */
 const lockName = "cloakroom-events";
 
+/** However long a server asks to wait, in ms. Timers take no more than 24 days. */
+const longestWait = 600_000;
+
 /** Without a stream the warning comes when less is left, in seconds. */
 const warnAt = 120;
 
@@ -123,7 +126,8 @@ export function createWatch(base: string, load: () => Promise<Session>): Watch {
       checking = false;
       // Not known now, which says nothing about the session.
       const backoff = Math.min(2_500 * 2 ** failures++, 30_000) * (1 + Math.random());
-      if (running()) later(Math.max(((error as CloakroomError).retryAfter ?? 0) * 1_000, backoff));
+      const told = ((error as Partial<CloakroomError> | null)?.retryAfter ?? 0) * 1_000;
+      if (running()) later(Math.min(Math.max(told, backoff), longestWait));
     }
   }
 

@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 import { vi, type Mock } from "vitest";
 
 /** Web Locks, as all tabs of one browser share them. */
@@ -67,6 +69,7 @@ export interface Browser {
 export function openBrowser(origin = "https://app.example"): Browser {
   const onDocument = ["visibilitychange", "freeze", "resume"];
   const windowTarget = new EventTarget();
+  setMaxListeners(100, windowTarget);
   const documentTarget = new EventTarget();
   const open: Browser["open"] = vi.fn(() => ({}));
   const assign: Browser["assign"] = vi.fn();

@@ -193,6 +193,16 @@ describe("one tab", () => {
     expect(tab.told()).toEqual(["state"]);
   });
 
+  test.each(["Infinity", "9999999999", "soon", "-1"])("a Retry-After of %s makes no hot loop", async (wait) => {
+    cloakroom.answers.set("GET /bff/session", () => problem(503, "unavailable", {}, { "Retry-After": wait }));
+    const tab = await openTab();
+    await pass(599_000);
+    expect(asked()).toBeLessThan(30);
+    cloakroom.answers.clear();
+    await pass(2_000 + 60_000);
+    expect(tab.told()).toEqual(["state"]);
+  });
+
   test("returning to the tab, or to the network, asks again", async () => {
     cloakroom.signIn();
     const tab = await openTab();

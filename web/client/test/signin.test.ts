@@ -228,6 +228,27 @@ describe("a popup", () => {
     expect(cloakroom.bodies.filter((b) => b === "gone")).toHaveLength(1);
   });
 
+  test("what one user typed is not sent as another's", async () => {
+    const tab = openTab();
+    cloakroom.signIn("ada");
+    await tab.user();
+    for (const [user, times] of [
+      ["ada", 2],
+      ["bob", 1],
+    ] as const) {
+      cloakroom.session = null;
+      const call = outcome(tab.fetch("/api/orders", { method: "POST", body: user }));
+      await vi.waitFor(() => expect(browser.locks.held("cloakroom-login")).toBe(true));
+      await settle();
+      finish(user);
+      const got = await call;
+      if (times === 2) expect(got).toMatchObject({ status: 200 });
+      else expect(got).toMatchObject({ code: "signed_out" });
+      expect(cloakroom.bodies.filter((b) => b === user)).toHaveLength(times);
+    }
+    expect((await tab.fetch("/api/orders", { method: "POST", body: "bob's own" })).status).toBe(200);
+  });
+
   test("without a message the window's focus tells", async () => {
     cloakroom.signIn();
     const call = openTab().fetch("/api/vault");
@@ -306,7 +327,13 @@ describe("a popup", () => {
     await vi.advanceTimersByTimeAsync(599_999);
     expect(await Promise.race([login, Promise.resolve("waiting")])).toBe("waiting");
     await vi.advanceTimersByTimeAsync(1);
-    expect(await login).toMatchObject({ name: "TimeoutError" });
+    expect(await login).toMatchObject({ code: "sign_in_abandoned", status: 0 });
+  });
+
+  test("a popup that comes back without anybody is no sign-in", async () => {
+    const login = outcome(openTab().login({ popup: true, prompt: "none" }));
+    page.postMessage({ type: "signed-in" });
+    expect(await login).toMatchObject({ code: "sign_in_abandoned" });
   });
 
   test("a signal that was aborted before", async () => {
