@@ -142,7 +142,9 @@ describe("one tab", () => {
     const tab = await openTab();
     for (let minute = 1; minute <= 10; minute++) {
       FakeEventSource.last.refuse();
-      await pass(60_000);
+      await pass(40_000);
+      expect(FakeEventSource.all).toHaveLength(minute);
+      await pass(20_000);
       expect(FakeEventSource.all).toHaveLength(minute + 1);
     }
     expect(asked()).toBeLessThanOrEqual(21);
@@ -246,6 +248,7 @@ describe("one tab", () => {
     });
     browser.event("online");
     await quiet();
+    expect(tab.events.at(-1)).toEqual({ type: "state", session: { authenticated: false, login_url: "/bff/login" } });
     expect(tab.told()).toEqual(["ended", "state"]);
     expect(FakeEventSource.live).toEqual([]);
   });
@@ -288,8 +291,12 @@ describe("one tab", () => {
   test("stops when nobody listens, and begins again", async () => {
     cloakroom.signIn();
     const tab = await openTab();
+    tab.told();
+    FakeEventSource.last.send("renewed", cloakroom.times() as Session);
     tab.close();
     tab.close(); // twice is once
+    await quiet();
+    expect(tab.told()).toEqual([]);
     expect(FakeEventSource.live).toEqual([]);
     const heard: SessionEvent[] = [];
     const first = tab.client.onSession((e) => heard.push(e));
@@ -298,9 +305,20 @@ describe("one tab", () => {
     const third = tab.client.onSession(() => {});
     await quiet();
     expect(heard.map((e) => e.type)).toEqual(["state"]);
-    third();
-    second();
+    const late: SessionEvent[] = [];
+    const fourth = tab.client.onSession((e) => late.push(e));
+    await quiet();
+    expect(late.map((e) => e.type)).toEqual(["state"]);
+    for (const stop of [third, second, fourth]) stop();
     expect(FakeEventSource.live).toEqual([]);
+  });
+
+  test("stops asking, too", async () => {
+    vi.stubGlobal("EventSource", undefined);
+    cloakroom.signIn();
+    const tab = await openTab();
+    expect(vi.getTimerCount()).toBe(1);
+    tab.close();
     expect(vi.getTimerCount()).toBe(0);
   });
 });
@@ -350,6 +368,10 @@ describe("several tabs", () => {
     FakeEventSource.last.send("renewed", cloakroom.times() as Session);
     await quiet();
     expect((await openTab()).told()).toEqual(["state"]);
+
+    FakeEventSource.last.send("expiring", { limit: "idle", expires_in: 120 });
+    await pass(121_000); // it ought to be over
+    expect((await openTab()).told()).toEqual(["state"]);
   });
 
   test("a new tab after a sign-in by redirect wakes the others", async () => {
@@ -376,6 +398,17 @@ describe("several tabs", () => {
     expect(FakeEventSource.live).toHaveLength(1);
   });
 
+  test("so does one that none of them began", async () => {
+    const tabs = [await openTab(), await openTab()];
+    for (const tab of tabs) tab.told();
+    cloakroom.signIn();
+    const page = new BroadcastChannel("cloakroom");
+    page.postMessage({ type: "signed-in" });
+    page.close();
+    await quiet();
+    for (const tab of tabs) expect(tab.told()).toContain("state");
+  });
+
   test("a call finds the session over, then the stream gives the reason", async () => {
     cloakroom.signIn();
     const [leader, other] = [await openTab(), await openTab()];
@@ -395,8 +428,15 @@ describe("several tabs", () => {
     const [leader, other] = [await openTab(), await openTab()];
     leader.told();
     other.told();
+    // The stream tells of it too, and faster.
+    cloakroom.answers.set("POST /bff/logout", () => {
+      cloakroom.session = null;
+      FakeEventSource.last.send("ended", { reason: "logout", login_url: "/bff/login" });
+      return Response.json({ logout_url: "/goodbye" });
+    });
     void other.client.logout();
     await quiet();
+    expect(browser.assign.mock.calls).toEqual([["https://app.example/goodbye"]]);
     for (const tab of [leader, other]) expect(tab.events).toEqual([{ type: "ended", reason: "logout", login_url: "/bff/login" }]);
     expect(FakeEventSource.live).toEqual([]);
     browser.event("pageshow", { persisted: true });

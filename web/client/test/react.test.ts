@@ -119,6 +119,31 @@ describe("useSession", () => {
     await says("Hello ada");
   });
 
+  test("a step-up shows, though the session began when it did", async () => {
+    const session = cloakroom.signIn();
+    await show();
+    await says("Hello ada");
+    session.acr = "2";
+    await act(async () => FakeEventSource.last.send("changed", {}));
+    await until(() => expect(last.user?.bff.acr).toBe("2"));
+    expect(seen).toEqual(["loading", "Hello ada"]);
+  });
+
+  test("an answer about the user before comes too late", async () => {
+    const before = cloakroom.signIn();
+    let answer = (_: Response): void => {};
+    cloakroom.answers.set("GET /bff/user", () => new Promise<Response>((resolve) => (answer = resolve)));
+    await show();
+    await until(() => expect(cloakroom.count("GET /bff/user")).toBeGreaterThan(0));
+    cloakroom.answers.clear();
+    cloakroom.signIn("bob");
+    await act(async () => window.dispatchEvent(new Event("online")));
+    await says("Hello bob");
+    await act(async () => answer(Response.json(cloakroom.user(before))));
+    await until(() => expect(seen).toEqual(["loading", "Hello bob"]));
+    expect(box.textContent).toBe("Hello bob");
+  });
+
   test("a server that can't tell now is loading, not signed out", async () => {
     cloakroom.signIn();
     cloakroom.answers.set("GET /bff/user", () => problem(503, "unavailable", {}, { "Retry-After": "1" }));
