@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/*.test.ts"],
-    // An error that nobody caught is a failure, also when it comes late.
-    dangerouslyIgnoreUnhandledErrors: false,
+    // A browser for each file: BroadcastChannels connect all threads of a process.
+    pool: "forks",
   },
 });

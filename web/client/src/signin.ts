@@ -171,7 +171,7 @@ export function createPopups(base: string, session: () => Promise<Session>): (wa
 
     const { locks } = navigator;
     if (wanted.asked || !locks) run.show(wanted);
-    void locks?.request(lockName, { ifAvailable: true }, (lock) => {
+    locks?.request(lockName, { ifAvailable: true }, (lock) => {
       if (!wanted.asked && (lock || clicked())) run.show(wanted);
       else if (!wanted.asked) {
         // Another tab has a popup open. If that comes to nothing, so does this: a
@@ -179,7 +179,7 @@ export function createPopups(base: string, session: () => Promise<Session>): (wa
         locks.request(lockName, { signal }, () => look().then(reject)).catch(() => {});
       }
       return lock ? settled : undefined;
-    });
+    }).catch(() => wanted.asked || run.show(wanted)); // no locks for this page
     void look();
     return run;
   }

@@ -48,6 +48,18 @@ export class Locks {
   }
 }
 
+/**
+ * Forgets listeners when their signal is aborted, as browsers do. Node's own holds
+ * weakly what would do that, and may lose it.
+ */
+class Target extends EventTarget {
+  override addEventListener(type: string, listener: EventListener | null, options: AddEventListenerOptions = {}): void {
+    const { signal, ...rest } = options;
+    super.addEventListener(type, listener, rest);
+    signal?.addEventListener("abort", () => this.removeEventListener(type, listener));
+  }
+}
+
 /** What a page sees of its browser, as far as the client looks. */
 export interface Browser {
   locks: Locks;
@@ -68,9 +80,9 @@ export interface Browser {
  */
 export function openBrowser(origin = "https://app.example"): Browser {
   const onDocument = ["visibilitychange", "freeze", "resume"];
-  const windowTarget = new EventTarget();
+  const windowTarget = new Target();
   setMaxListeners(100, windowTarget);
-  const documentTarget = new EventTarget();
+  const documentTarget = new Target();
   const open: Browser["open"] = vi.fn(() => ({}));
   const assign: Browser["assign"] = vi.fn();
   const storage = new Map<string, string>();
