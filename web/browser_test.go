@@ -253,7 +253,7 @@ func (a *answer) problem(status int, code string) *answer {
 	got := ""
 	if strings.HasPrefix(a.Header.Get("Content-Type"), "application/problem+json") {
 		got, _ = a.json()["code"].(string)
-	} else if m := regexp.MustCompile(`operator: ([a-z_]+), reference`).FindStringSubmatch(a.body); m != nil {
+	} else if m := regexp.MustCompile(`<dd class="code">([a-z_]+)</dd></div>\s*<div><dt>[^<]+</dt><dd class="reference">`).FindStringSubmatch(a.body); m != nil {
 		got = m[1]
 	}
 	if a.StatusCode != status || got != code {

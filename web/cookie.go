@@ -202,13 +202,17 @@ type transaction struct {
 	Previous []byte            // the ticket presented at its start
 	Quiet    bool              // prompt=none: no page in answer to a refusal
 	ReturnTo string
+	Language string // that ui_locales asked for, as a tag; empty: none
 }
 
-// The first byte of a marshalled transaction.
+// The first byte of a marshalled transaction, and what is added to it if a language
+// follows.
 const (
 	stateFinished = 1 + iota
 	statePending
 	statePendingQuiet
+
+	inLanguage = 0x40
 )
 
 // MarshalBinary is compact: with the longest return_to, sealed and encoded, it
@@ -225,7 +229,11 @@ func (t transaction) MarshalBinary() ([]byte, error) {
 	if t.Quiet {
 		state = statePendingQuiet
 	}
-	b := append([]byte{state, byte(len(t.Previous))}, t.Previous...)
+	b := []byte{state}
+	if t.Language != "" {
+		b = append([]byte{state | inLanguage, byte(len(t.Language))}, t.Language...)
+	}
+	b = append(append(b, byte(len(t.Previous))), t.Previous...)
 	return append(b, request...), nil
 }
 
@@ -235,16 +243,34 @@ func (t *transaction) UnmarshalBinary(b []byte) error {
 	case len(b) >= 1 && b[0] == stateFinished:
 		*t = transaction{ReturnTo: string(b[1:])}
 		return nil
-	case len(b) < 2 || b[0] > statePendingQuiet || len(b) < 2+int(b[1]):
+	case len(b) == 0 || b[0]&^inLanguage > statePendingQuiet:
 		return errTransaction
 	}
-	previous, rest := b[2:2+int(b[1])], b[2+int(b[1]):]
+	var language, previous []byte
+	state, rest, ok := b[0], b[1:], true
+	if state&inLanguage != 0 {
+		language, rest, ok = cutCounted(rest)
+	}
+	if ok {
+		previous, rest, ok = cutCounted(rest)
+	}
 	var request oidc.AuthRequest
-	if err := request.UnmarshalBinary(rest); err != nil {
+	if !ok || request.UnmarshalBinary(rest) != nil {
 		return errTransaction
 	}
-	*t = transaction{Request: &request, Previous: previous, Quiet: b[0] == statePendingQuiet, ReturnTo: request.ReturnTo}
+	*t = transaction{
+		Request: &request, Previous: previous, Quiet: state&^inLanguage == statePendingQuiet,
+		ReturnTo: request.ReturnTo, Language: string(language),
+	}
 	return nil
+}
+
+// cutCounted takes off b what its first byte counts.
+func cutCounted(b []byte) (counted, rest []byte, ok bool) {
+	if len(b) == 0 || len(b)-1 < int(b[0]) {
+		return nil, nil, false
+	}
+	return b[1 : 1+int(b[0])], b[1+int(b[0]):], true
 }
 
 // idLength is how much of state names the cookie.

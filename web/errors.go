@@ -16,14 +16,14 @@ import (
 	"github.com/cloakroom/cloakroom/session/oidc"
 )
 
-// Refusal is an error as the browser is told of it. Code is stable; Title is one
-// sentence for a person: what happened and what to do. Err, if any, is the
-// cause, for the log only.
+// Refusal is an error as the browser is told of it. Code is stable; what it means
+// to a person stands in the texts, under its name. Err, if any, is the cause, for
+// the log only.
 type Refusal struct {
 	Status int
 	Code   string
-	Title  string   // empty: the status's own text
 	Allow  []string // for 405: the methods there are
+	texts  string   // the name of its texts; empty: Code
 	Err    error
 }
 
@@ -41,14 +41,15 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // Problem is the body of every refusal: RFC 9457, with a stable Code.
 type Problem struct {
 	Type      string `json:"type"`
-	Title     string `json:"title"`
+	Title     string `json:"title"` // for a person, in a language of theirs
 	Status    int    `json:"status"`
 	Code      string `json:"code"`
 	LoginURL  string `json:"login_url,omitempty"` // where signing in helps
 	Reference string `json:"reference"`           // also in the log, at whatever level
 
-	logged     bool // the reference stands in the log as it is kept here
-	retryAfter int  // seconds; 0: not told
+	shown      string // the reference that leads to a line in the log as it is kept here; empty: none does
+	texts      string // the name of its texts
+	retryAfter int    // seconds; 0: not told
 	allow      []string
 }
 
@@ -93,7 +94,7 @@ func (s *Server) problem(err error) Problem {
 	case errors.Is(err, session.ErrTooManyStreams):
 		return s.newProblem(errStreams)
 	case errors.As(err, &auth):
-		p := s.newProblem(&Refusal{Status: 403, Code: "sign_in_" + auth.Code, Title: authErrorText(auth.Code)})
+		p := s.newProblem(&Refusal{Status: 403, Code: "sign_in_" + auth.Code})
 		p.LoginURL = s.base + "/login"
 		return p
 	case errors.Is(err, oidc.ErrParams):
@@ -116,27 +117,12 @@ func wholeSeconds(d time.Duration) int {
 }
 
 func (s *Server) newProblem(r *Refusal) Problem {
-	title := cmp.Or(r.Title, titles[r.Code], http.StatusText(r.Status))
-	p := Problem{Type: "urn:cloakroom:" + r.Code, Title: title, Status: r.Status, Code: r.Code, allow: r.Allow}
+	p := Problem{Type: "urn:cloakroom:" + r.Code, Status: r.Status, Code: r.Code, texts: cmp.Or(r.texts, r.Code), allow: r.Allow}
 	switch r {
 	case errSignedOut, errMeanwhile, errTransaction, errInterrupted, errSignIn, errStepUp:
 		p.LoginURL = s.base + "/login"
 	}
 	return p
-}
-
-// authErrorText says what a provider's error code (RFC 6749, 4.1.2.1; OpenID
-// Connect Core 3.1.2.6) means to a user. Its error_description is never shown.
-func authErrorText(code string) string {
-	switch code {
-	case "access_denied":
-		return "The sign-in was cancelled or not allowed."
-	case "login_required", "interaction_required", "consent_required", "account_selection_required":
-		return "The provider needs you to sign in."
-	case "temporarily_unavailable", "server_error":
-		return "The sign-in provider has a problem. Please try again shortly."
-	}
-	return "The sign-in provider refused the sign-in."
 }
 
 // stepUpURL returns the login that satisfies step, at the provider that the session
@@ -187,7 +173,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.Count.Refused(p.Code)
 	var own audited
 	if errors.As(err, &own) && own.returnTo != "" && p.LoginURL != "" {
-		p.LoginURL += "?return_to=" + url.QueryEscape(own.returnTo)
+		p.LoginURL = withQuery(p.LoginURL, "return_to", own.returnTo)
 	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -201,11 +187,15 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		// RFC 9110, 11.6.1 wants a challenge; no browser prompts for this scheme.
 		h.Set("WWW-Authenticate", `Cloakroom realm="session"`)
 	}
+	t := s.language(r, own.language)
 	if wantsPage(r) {
-		s.errorPage(w, r, p)
+		s.errorPage(w, r, p, t)
 		return
 	}
+	title, advice := t.problem(p.texts)
+	p.Title = strings.TrimSpace(title + " " + advice)
 	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Language", t.tag.String())
 	w.WriteHeader(p.Status)
 	if r.Method != http.MethodHead {
 		_ = json.NewEncoder(w).Encode(p)

@@ -113,7 +113,7 @@ func TestErrors(t *testing.T) {
 		t.Fatalf("%d scenes", len(scenes()))
 	}
 	s := troubledStand(t)
-	reference := regexp.MustCompile(`"reference":"([0-9a-f]{12})"|reference ([0-9a-f]{12})`)
+	reference := regexp.MustCompile(`"reference":"([0-9a-f]{12})"|"reference">([0-9a-f]{12})<`)
 	for _, tt := range scenes() {
 		t.Run(tt.name, func(t *testing.T) {
 			b := s.browser(t)

@@ -64,8 +64,8 @@ func (s *Server) guarded(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// returning is echo's middleware for the ways back from a provider: a browser goes
-// there as a navigation, or can't say what it does. What another site's page has
+// returning is echo's middleware for the ways back from a provider and the pages at
+// their ends: a browser goes there as a navigation, or can't say what it does. What another site's page has
 // fetched from here, as an image for instance, is refused before anything is
 // looked at or counted.
 func returning(next echo.HandlerFunc) echo.HandlerFunc {

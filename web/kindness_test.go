@@ -16,7 +16,7 @@ func TestClientRefused(t *testing.T) {
 	b := s.browser(t)
 	s.providers[0].FailNext("code", demo.Fault{Error: "invalid_client"})
 	a := b.navigate(crossSite, b.approve(b.begin(""), "alice").String()).problem(http.StatusBadGateway, "client_refused")
-	if !strings.Contains(a.body, "Please tell the operator.") {
+	if !strings.Contains(a.body, "Please tell the operator of this site.") {
 		t.Errorf("the page does not say whose it is:\n%s", a.body)
 	}
 	if log := s.log.String(); !strings.Contains(log, "check client_id, the credential and auth") {
@@ -45,7 +45,7 @@ func TestRefusedSignInHasOneReference(t *testing.T) {
 	b := s.browser(t)
 	s.providers[0].FailNext("code", demo.Fault{Forge: demo.ForgeForeignKey})
 	a := b.navigate(crossSite, b.approve(b.begin(""), "alice").String()).problem(http.StatusBadGateway, "sign_in_failed")
-	found := regexp.MustCompile(`reference ([0-9a-f]{12})`).FindStringSubmatch(a.body)
+	found := regexp.MustCompile(`"reference">([0-9a-f]{12})`).FindStringSubmatch(a.body)
 	if found == nil {
 		t.Fatalf("the page has no reference:\n%s", a.body)
 	}
@@ -55,7 +55,7 @@ func TestRefusedSignInHasOneReference(t *testing.T) {
 		}
 	}
 	// Whoever gave up has a way back, too.
-	if !strings.Contains(a.body, `<a href="/">`) {
+	if !strings.Contains(a.body, `<a class="quiet" href="/">`) {
 		t.Errorf("the page has no way back:\n%s", a.body)
 	}
 }

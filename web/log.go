@@ -18,6 +18,7 @@ type audited struct {
 	event            session.Event
 	reason, provider string
 	returnTo         string
+	language         string // that the sign-in asked for; empty: none
 }
 
 func (a audited) Unwrap() error { return a.error }
@@ -27,14 +28,15 @@ func (a audited) Unwrap() error { return a.error }
 func (s *Server) logged(r *http.Request, err error) Problem {
 	p := s.problem(err)
 	p.Reference = newReference()
-	p.logged = s.logProblem(r, p, err)
+	p.shown = s.logProblem(r, p, err)
 	return p
 }
 
-// logProblem writes the line for p, and reports whether the log takes one with
-// its reference: what happens all the time is for debugging only, and so is what
-// another line tells of.
-func (s *Server) logProblem(r *http.Request, p Problem, err error) bool {
+// logProblem writes the line for p, and returns the reference under which the log
+// tells of it; empty if it doesn't. What happens to calls all the time is for
+// debugging only. What is alike within a minute is told of by its first line, so
+// that is where its reference leads (N5).
+func (s *Server) logProblem(r *http.Request, p Problem, err error) (reference string) {
 	attrs := []slog.Attr{
 		slog.String("code", p.Code), slog.Int("status", p.Status), slog.String("reference", p.Reference),
 		slog.String("method", limit(r.Method)), slog.String("path", limit(r.URL.Path)), slog.String("client", s.ClientIP(r)),
@@ -48,18 +50,35 @@ func (s *Server) logProblem(r *http.Request, p Problem, err error) bool {
 	attrs = append(attrs, slog.String("error", err.Error()))
 	from := s.sourceOf(r, p, err)
 	switch {
-	case p.Status == http.StatusUnauthorized, p.Status == http.StatusNotFound:
+	case isUsual(p) && !wantsPage(r):
 	case from.line == lineHeld:
 		s.untold.count(from.kind, slog.String("provider", from.about))
 	case alone: // there is an allowance for what anybody can send of these
-		return s.write(r.Context(), from.line, attrs)
+		return shownIf(s.write(r.Context(), from.line, attrs), p.Reference)
 	default:
 		if times := s.untold.tell(from, attrs); times > 0 {
-			return s.write(r.Context(), from.line, s.hinted(r, err, append(attrs, slog.Int("times", times))))
+			return shownIf(s.write(r.Context(), from.line, s.hinted(r, err, append(attrs, slog.Int("times", times)))), p.Reference)
 		}
+		reference = shownIf(s.log.Enabled(r.Context(), levelOf(from.line)), s.untold.lastLine(from))
 	}
-	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", attrs...)
-	return s.log.Enabled(r.Context(), slog.LevelDebug)
+	if s.log.Enabled(r.Context(), slog.LevelDebug) {
+		s.log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", attrs...)
+		return p.Reference
+	}
+	return reference
+}
+
+// shownIf is reference if the log has it.
+func shownIf(logged bool, reference string) string {
+	if logged {
+		return reference
+	}
+	return ""
+}
+
+// isUsual reports whether p is what calls are answered all the time.
+func isUsual(p Problem) bool {
+	return p.Status == http.StatusUnauthorized || p.Status == http.StatusNotFound
 }
 
 // sourceOf says with which lines p's is told of together. What rules refuse is
@@ -69,8 +88,11 @@ func (s *Server) sourceOf(r *http.Request, p Problem, err error) source {
 	var passing *session.Unavailable
 	var over *overrun
 	from := source{kind: kind{line: string(session.EventRefused), code: p.Code}}
-	if p.Status >= 500 {
+	switch {
+	case p.Status >= 500:
 		from.line = lineFailed
+	case isUsual(p):
+		from.line = linePage
 	}
 	if errors.As(err, &own) {
 		from.line = string(own.event)

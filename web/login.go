@@ -23,7 +23,7 @@ func (s *Server) login(c echo.Context) error {
 	}
 	ticket, hasTicket := s.cookies.readTicket(r)
 	if !hasTicket && s.hiddenTicket(r) {
-		s.hopPage(w, r.URL.RequestURI())
+		s.hopPage(w, s.language(r, ""), r.URL.RequestURI())
 		return nil
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
@@ -42,16 +42,16 @@ func (s *Server) login(c echo.Context) error {
 	if provider == nil && asksMore(q) {
 		provider = s.ownProvider(r)
 	}
-	if provider == nil && q.Get("prompt") != "none" {
-		s.choicePage(w, r)
-		return nil
-	}
 	params, err := s.loginParams(q)
 	if err != nil {
 		return err
 	}
+	if provider == nil && params.Prompt != "none" {
+		s.choicePage(w, r)
+		return nil
+	}
 	if provider == nil { // nobody may be shown a page, and who is signed in nowhere gets that answer
-		s.sendBack(w, transaction{ReturnTo: params.ReturnTo})
+		s.sendBack(w, r, transaction{ReturnTo: params.ReturnTo})
 		return nil
 	}
 	if err := s.limits.signIns.take(byAddress(s.Client(r))); err != nil {
@@ -63,6 +63,9 @@ func (s *Server) login(c echo.Context) error {
 	}
 	name := s.cookies.loginCookie(request.State.Reveal(), s.Now())
 	t := transaction{Request: &request, Quiet: params.Prompt == "none", ReturnTo: params.ReturnTo}
+	if chosen, ok := s.Pages.languages.find(wished(params.UILocales)...); ok {
+		t.Language = chosen.tag.String()
+	}
 	if hasTicket {
 		// The callback comes from another site: a Strict cookie may be missing there.
 		if t.Previous, err = ticket.MarshalBinary(); err != nil {
@@ -117,7 +120,7 @@ func (s *Server) callback(c echo.Context) error {
 	case !ok:
 		return s.strayCallback(r, errTransaction)
 	case t.Request == nil:
-		s.sendBack(w, t) // it was finished before
+		s.sendBack(w, r, t) // it was finished before
 		return nil
 	}
 	if err := s.limits.callbacks.take(byAddress(s.Client(r))); err != nil {
@@ -135,12 +138,12 @@ func (s *Server) callback(c echo.Context) error {
 	err = s.finish(w, r, p, q)
 	switch {
 	case err == nil || errors.Is(err, errRepeated):
-		s.sendBack(w, t)
+		s.sendBack(w, r, t)
 		return nil
 	case t.Quiet && isAuthError(err):
 		// prompt=none asks a question; "not signed in" is its answer.
 		s.logged(r, s.signInRefused(p, err))
-		s.sendBack(w, t)
+		s.sendBack(w, r, t)
 		return nil
 	}
 	var passing *session.Unavailable
@@ -226,7 +229,7 @@ func isAuthError(err error) bool {
 // sendBack ends a sign-in at the page it was begun for. A page that only a
 // session opens is reached by way of a page that navigates itself: on a
 // redirect that began at another site the new Strict cookie is not sent (B12).
-func (s *Server) sendBack(w http.ResponseWriter, t transaction) {
+func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, t transaction) {
 	// It was checked when the transaction was sealed; once more costs nothing
 	// (A10).
 	local, err := s.localPath(t.ReturnTo)
@@ -234,7 +237,7 @@ func (s *Server) sendBack(w http.ResponseWriter, t transaction) {
 		local = "/"
 	}
 	if s.needsTicket(local) {
-		s.hopPage(w, local)
+		s.hopPage(w, s.language(r, t.Language), local)
 		return
 	}
 	redirect(w, http.StatusSeeOther, local)
@@ -253,5 +256,5 @@ func (s *Server) signInRefused(p pending, err error) error {
 		reason = own.Code
 	}
 	s.Count.SignInRefused(reason)
-	return audited{err, session.EventSignInRefused, reason, p.request.Provider, p.ReturnTo}
+	return audited{err, session.EventSignInRefused, reason, p.request.Provider, p.ReturnTo, p.Language}
 }

@@ -67,7 +67,7 @@ func (s *Server) endTicket(r *http.Request, t session.Ticket) (session.Ended, er
 func (s *Server) endSession(w http.ResponseWriter, r *http.Request, ended session.Ended) (string, error) {
 	p := s.provider(ended.Provider)
 	if p == nil {
-		return "/", nil
+		return s.base + "/signed-out", nil // one that is no longer configured
 	}
 	state := rand.Text()
 	location, err := p.EndSession(r.Context(), ended.Identity, session.Tokens{ID: ended.IDToken}, state)
@@ -99,7 +99,7 @@ func (s *Server) logoutCallback(c echo.Context) error {
 		return errLogoutState
 	}
 	s.cookies.set(w, s.cookies.logoutName, "", expired, http.SameSiteLaxMode)
-	location := "/"
+	location := s.base + "/signed-out"
 	if p := s.provider(name); p != nil {
 		location = p.PostLogout
 	}

@@ -127,7 +127,7 @@ const maxReturnTo = 1024
 
 // localPath returns return_to if it is a path (with query and fragment, if any)
 // that every browser resolves to this origin, and errReturnTo otherwise
-// (A10). Its path must be in the strict form of plainPath; so "//host",
+// (A10), and not one of ours but /bff/signed-in. Its path must be in the strict form of plainPath; so "//host",
 // "/\host", "/%2f/host", dot segments and control characters are out before any
 // browser's URL parser gets to see them. The empty string stands for "/".
 func (s *Server) localPath(returnTo string) (string, error) {
@@ -142,7 +142,7 @@ func (s *Server) localPath(returnTo string) (string, error) {
 	if len(returnTo) > maxReturnTo || !plainPath(path) || !printable(rest) || strings.ContainsRune(rest, '\\') {
 		return "", errReturnTo
 	}
-	if s.owns(path) {
+	if s.owns(path) && returnTo != s.base+"/signed-in" {
 		return "", errReturnTo // back to /bff/login is a loop
 	}
 	return returnTo, nil

@@ -85,7 +85,7 @@ func (s *Server) hiddenTicket(r *http.Request) bool {
 // that may have a ticket all the same is first made to come from here.
 func (s *Server) toLogin(w http.ResponseWriter, r *http.Request) error {
 	if s.hiddenTicket(r) {
-		s.hopPage(w, r.URL.RequestURI())
+		s.hopPage(w, s.language(r, ""), r.URL.RequestURI())
 		return nil
 	}
 	target := s.base + "/login"

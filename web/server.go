@@ -31,7 +31,7 @@ type Provider struct {
 }
 
 // Config is what a Server is made from. All of it is required but HSTS, SPA, App,
-// Client, Rates, Count and Now.
+// Pages, Client, Rates, Count and Now.
 type Config struct {
 	PublicURL *url.URL // the origin browsers use: scheme and host, nothing else
 	BasePath  string   // of our endpoints, without a slash at its end
@@ -49,6 +49,8 @@ type Config struct {
 	HSTS HSTS      // empty: HSTSHost
 	SPA  fs.FS     // the application's files; nil: there are none
 	App  AppConfig // how they are sent, or what a route with session.DocumentsApp sends
+
+	Pages *Pages // what people see of us; nil: as they come
 
 	// RecentAuth is how long ago a user may have authenticated (auth_time) to end other
 	// sessions of theirs; 0: however long.
@@ -100,6 +102,9 @@ func New(c Config) *Server {
 	if c.Client == nil {
 		c.Client = TrustedProxies(nil)
 	}
+	if c.Pages == nil {
+		c.Pages = ownPages()
+	}
 	secure := c.PublicURL.Scheme == "https"
 	s := &Server{
 		Config: c, base: c.BasePath, secure: secure, log: c.Log,
@@ -133,6 +138,8 @@ func (s *Server) endpoints() *echo.Echo {
 	b.GET("/callback", s.callback, returning)
 	b.GET("/callback/:provider", s.callback, returning)
 	b.GET("/logout/callback", s.logoutCallback, returning)
+	b.GET("/signed-in", s.signedIn, returning)
+	b.GET("/signed-out", s.signedOut, returning)
 	b.POST("/backchannel-logout/:provider", s.backchannelLogout)
 	b.GET("/frontchannel-logout/:provider", s.frontchannelLogout)
 	b.GET("/jwks", s.jwks)

@@ -125,9 +125,9 @@ func ofApp(w http.ResponseWriter, err error) (http.ResponseWriter, error) {
 		return w, err
 	}
 	var own *Refusal
-	if errors.As(err, &own) && appTitles[own.Code] != "" {
+	if errors.As(err, &own) && ofAppTexts[own.Code] != "" {
 		told := *own
-		told.Title = appTitles[own.Code]
+		told.texts = ofAppTexts[own.Code]
 		err = &told
 	}
 	return answer.ResponseWriter, err

@@ -66,6 +66,7 @@ type kind struct {
 const (
 	lineFailed = "request failed"
 	lineHeld   = "calls were refused: no renewal was tried, because of failures before"
+	linePage   = "a page was not found, or asks to sign in"
 )
 
 // source is where lines of a kind come from.
@@ -77,6 +78,7 @@ type source struct {
 // heard is what the log knows of one source.
 type heard struct {
 	at     time.Time // of the last line
+	under  string    // the last line's reference
 	untold int       // since then, in this round
 	round  int       // of untold
 }
@@ -117,8 +119,24 @@ func (u *untold) tell(from source, line []slog.Attr) (times int) {
 	} else {
 		delete(u.sums, from.kind)
 	}
-	h.at, h.untold = now, 0
+	h.at, h.untold, h.under = now, 0, ""
+	for _, attr := range line {
+		if attr.Key == "reference" {
+			h.under = attr.Value.String()
+		}
+	}
 	return times
+}
+
+// lastLine returns the reference of the last line of that source; empty if there is
+// none.
+func (u *untold) lastLine(from source) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if h, ok := u.heard.Peek(from); ok {
+		return h.under
+	}
+	return ""
 }
 
 // count counts a line that is never written by itself.
@@ -175,15 +193,23 @@ func (s *Server) tellUntold() {
 // write writes a line, an audit event or one of ours, and reports whether the log
 // takes it.
 func (s *Server) write(ctx context.Context, line string, attrs []slog.Attr) bool {
-	level := slog.LevelWarn
+	level := levelOf(line)
 	switch line {
-	case lineFailed:
-		level = slog.LevelError
-		s.log.LogAttrs(ctx, level, line, attrs...)
-	case lineHeld, lineReport:
+	case lineFailed, lineHeld, linePage, lineReport:
 		s.log.LogAttrs(ctx, level, line, attrs...)
 	default:
 		session.Audit(ctx, s.log, session.Event(line), attrs...)
 	}
 	return s.log.Enabled(ctx, level)
+}
+
+// levelOf is the level of a line; that of the audit events here is warn.
+func levelOf(line string) slog.Level {
+	switch line {
+	case lineFailed:
+		return slog.LevelError
+	case linePage:
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
 }

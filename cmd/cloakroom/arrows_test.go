@@ -42,6 +42,7 @@ var keepers = map[string]string{
 	"github.com/gorilla/securecookie": "web",
 	"github.com/mileusna/useragent":   "web",
 	"golang.org/x/time":               "web",
+	"golang.org/x/text":               "web",
 	"github.com/hashicorp/golang-lru": "web",
 	"go.etcd.io/bbolt":                "session/bolt",
 	"github.com/coreos/go-oidc":       "session/oidc",

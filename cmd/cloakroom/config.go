@@ -46,6 +46,7 @@ type Config struct {
 	Providers []Provider `yaml:"providers"`
 	Routes    []Route    `yaml:"routes"`
 	SPA       SPA        `yaml:"spa"`
+	Pages     Pages      `yaml:"pages"`
 	Limits    Limits     `yaml:"limits"`
 	Admin     Admin      `yaml:"admin"`
 	Log       Log        `yaml:"log"`
@@ -156,6 +157,16 @@ type SPA struct {
 // Served reports whether there is an app.
 func (s SPA) Served() bool { return s.Dir != "" || s.Upstream != nil }
 
+// Pages are what people see of Cloakroom itself.
+type Pages struct {
+	// Dir is a folder of style, logo, texts and templates that replace ours or are
+	// added to them; empty: there are none.
+	Dir string `yaml:"dir" path:"yes"`
+
+	// Name is the application's, for people; empty: pages show none.
+	Name string `yaml:"name"`
+}
+
 // Limits bounds what one request, one session, one address or all sessions may
 // take.
 type Limits struct {
@@ -248,7 +259,7 @@ type Provider struct {
 	LogoutHint string `yaml:"logout_hint" enum:"id_token,sub,none"`
 
 	// PostLogout is where the user lands after logout: a path here, or an
-	// https URL.
+	// https URL. One that the file doesn't give is our page under BasePath.
 	PostLogout string `yaml:"post_logout"`
 }
 

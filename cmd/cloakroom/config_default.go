@@ -51,9 +51,12 @@ func DefaultProvider() Provider {
 		Revoke:       "auto",
 		Renew:        "background",
 		LogoutHint:   "id_token",
-		PostLogout:   "/",
+		PostLogout:   "/bff" + signedOutPath,
 	}
 }
+
+// signedOutPath is our page of that name, under the base path.
+const signedOutPath = "/signed-out"
 
 // DefaultRoute returns a route's defaults; path and upstream are missing.
 func DefaultRoute() Route {

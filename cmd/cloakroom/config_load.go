@@ -218,6 +218,11 @@ func settle(cfg *Config) {
 	if s := &cfg.Session; !cfg.at.set("session.rotate_every") {
 		s.RotateEvery = min(s.RotateEvery, s.Absolute)
 	}
+	for i := range cfg.Providers {
+		if !cfg.at.set(fmt.Sprintf("providers[%d].post_logout", i)) {
+			cfg.Providers[i].PostLogout = cfg.BasePath + signedOutPath
+		}
+	}
 	for i := range cfg.Routes {
 		r, key := &cfg.Routes[i], fmt.Sprintf("routes[%d].token", i)
 		if r.Auth == "none" && !cfg.at.set(key) {

@@ -63,7 +63,7 @@ func TestConfigShape(t *testing.T) {
 		{name: "a key from elsewhere", new: "idle: 5m\n",
 			want: `10:1: idle: unknown key here; did you mean session.idle?`},
 		{name: "a key that comes later", new: "metrics: true\n",
-			want: `10:1: metrics: unknown key; known here: admin, base_path, hsts, keys_file, limits, listen, log, login_from, providers, public_url, routes, session, shutdown_timeout, spa, store, tls, trusted_proxies`},
+			want: `10:1: metrics: unknown key; known here: admin, base_path, hsts, keys_file, limits, listen, log, login_from, pages, providers, public_url, routes, session, shutdown_timeout, spa, store, tls, trusted_proxies`},
 		{name: "text where keys should be", new: "session: canary-7f3a9c\n",
 			want: `10:1: session: expected keys and values, one "key: value" a line, found a single value`},
 		{name: "keys where text should be", old: "client_secret: canary-7f3a9c", new: "client_secret: {canary-7f3a9c: x}",

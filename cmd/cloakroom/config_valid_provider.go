@@ -73,13 +73,18 @@ func (v validator) provider(key string, p Provider) {
 }
 
 // postLogout accepts a plain path, or an https URL to somewhere else. The URL is
-// fixed configuration: no request can change it.
+// fixed configuration: no request can change it. Of our own paths only the page
+// made for it will do: another would lead into a sign-in, or to an error.
 func (v validator) postLogout(key, s string) {
-	if v.has(key) || strings.HasPrefix(s, "/") && pathProblem(s) == "" {
+	if v.has(key) || v.has("base_path") {
 		return
 	}
+	base := v.cfg.BasePath
 	u, err := url.Parse(s)
 	switch {
+	case s != base+signedOutPath && (s == base || strings.HasPrefix(s, base+"/")):
+		v.errorf(key, "is one of Cloakroom's own paths; of these only base_path and %s can be given", signedOutPath)
+	case strings.HasPrefix(s, "/") && pathProblem(s) == "":
 	case strings.ContainsFunc(s, notInURL):
 		v.errorf(key, strangeCharacter)
 	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil:

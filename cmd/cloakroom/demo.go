@@ -200,6 +200,7 @@ func (d *demoCmd) config(dir, app, issuer, api string) *Config {
 
 	p := DefaultProvider()
 	p.Name, p.DisplayName, p.Issuer, p.ClientID = "demo", "Development provider", issuer, demoClient
+	p.PostLogout = "/" // the sample app shows who is signed in, and asks nobody to sign in by itself
 	cfg.Providers = []Provider{p}
 
 	r := DefaultRoute()

@@ -48,7 +48,6 @@ func TestOperatingGuide(t *testing.T) {
 		least          int
 	}{
 		{"web/refusals.go", `Code: "([a-z_]+)"`, 15},
-		{"web/refusals.go", `(?m)^\t"([a-z_]+)": `, 8},
 		{"proxy/errors.go", `Code[A-Za-z]+ += "([a-z_]+)"`, 5},
 		{"session/oidc/*.go", `(?:refuse\(Err(?:State|Token), |unavailable\(|, reason: |reason :?= )"([a-z_]+)"`, 40},
 		{"session/audit.go", `(?:Event|Reason)[A-Za-z]+ .*= "([a-z_]+)"`, 15},
@@ -60,6 +59,26 @@ func TestOperatingGuide(t *testing.T) {
 		for _, match := range found {
 			if name := strings.TrimSuffix(match[1], "_"); !strings.Contains(guide, "`"+name) {
 				t.Errorf("docs/operating.md does not explain %q of %s", match[1], tt.files)
+			}
+		}
+	}
+}
+
+// TestProblemsHaveTexts proves that people are told in words of their own of every
+// problem there is, in each language that we speak.
+func TestProblemsHaveTexts(t *testing.T) {
+	codes := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| [1-5]").FindAllStringSubmatch(read(t, "docs/operating.md"), -1)
+	for file, pattern := range map[string]string{"web/refusals.go": `Code: "([a-z_]+)"`, "proxy/errors.go": `Code[A-Za-z]+ += "([a-z_]+)"`} {
+		codes = append(codes, regexp.MustCompile(pattern).FindAllStringSubmatch(source(t, file), -1)...)
+	}
+	if len(codes) < 60 {
+		t.Fatalf("found %d codes, want all of them: do the patterns still fit?", len(codes))
+	}
+	for _, language := range []string{"en", "de", "fr", "es"} {
+		texts := read(t, "web/pages/texts."+language+".json")
+		for _, match := range codes {
+			if code := match[1]; code != "admin_token" && !strings.Contains(texts, `"problem.`+code+`"`) {
+				t.Errorf("web/pages/texts.%s.json has no problem.%s", language, code)
 			}
 		}
 	}

@@ -28,6 +28,7 @@ func inspect(cfg *Config, now time.Time) Problems {
 	}
 	c.files(cfg)
 	c.spa(cfg.SPA.Dir)
+	c.pages(cfg)
 	c.published(cfg)
 	return c.sorted().outside()
 }

@@ -125,6 +125,10 @@ func (a *app) storeDamaged(err error) {
 // face makes what browsers meet: the endpoints, the files and the proxy.
 func (a *app) face(keys *session.Keyring, providers []web.Provider, spa fs.FS) error {
 	cfg, log := a.cfg, a.log
+	pages, err := loadPages(cfg)
+	if err != nil {
+		return fmt.Errorf("pages.dir: %w", err)
+	}
 	a.web = web.New(web.Config{
 		PublicURL: cfg.PublicURL, BasePath: cfg.BasePath, Keys: keys,
 		Cookie: web.CookieConfig{
@@ -133,7 +137,7 @@ func (a *app) face(keys *session.Keyring, providers []web.Provider, spa fs.FS) e
 		EventStreams: cfg.Limits.EventStreams, RecentAuth: cfg.Session.RecentAuth,
 		LoginFrom: web.LoginFrom(cfg.LoginFrom), Manager: a.manager, Providers: providers,
 		Route: func(r *http.Request) (session.Demand, http.Handler) { return a.proxy.Route(r) },
-		HSTS:  web.HSTS(cfg.HSTS), SPA: spa, App: webApp(cfg),
+		HSTS:  web.HSTS(cfg.HSTS), SPA: spa, App: webApp(cfg), Pages: pages,
 		Client: web.TrustedProxies(cfg.TrustedProxies), Log: log, Count: a.metrics,
 		Rates: web.Rates{
 			SignIns: cfg.Limits.Rates.SignIns, Callbacks: cfg.Limits.Rates.Callbacks,
@@ -141,7 +145,6 @@ func (a *app) face(keys *session.Keyring, providers []web.Provider, spa fs.FS) e
 			Reports: cfg.Limits.Rates.CSPReports,
 		},
 	})
-	var err error
 	a.proxy, err = proxy.New(proxy.Options{
 		Routes: proxyRoutes(cfg), PublicURL: cfg.PublicURL, OwnCookie: a.web.OwnCookie,
 		ClientIP: a.web.ClientIP, Log: log,
