@@ -76,7 +76,9 @@ function config(s, { url, storeFile, dir }) {
     providers: [
       provider({ name: 'main', ...s }),
       ...(s.partner ? [provider({ name: 'partner', display_name: 'Partner ID', ...s, ...s.partner })] : []),
+      ...(s.providers ?? []),
     ],
+    ...(s.pages && { pages: s.pages }),
     routes: [
       { path: '/api/', upstream: s.api, strip_prefix: '/api', headers: { 'X-User': 'sub', 'X-Issuer': 'iss' } },
       { path: '/api/ws', upstream: s.api, strip_prefix: '/api', websocket: true },

@@ -24,7 +24,8 @@ import { freePort } from './server.mjs';
  * the routes of leaky.mjs), backchannel (the provider tells Cloakroom of logouts),
  * partner (a second provider, on a third site, where Cloakroom proves itself by a
  * key), spa (of config.yaml, or a function that makes it; what it opens it adds to the
- * stage's closers).
+ * stage's closers), providers (more of them, as config.yaml has them) and pages (of
+ * config.yaml).
  */
 export function stage(options = {}) {
   const s = {};
@@ -42,7 +43,7 @@ export function stage(options = {}) {
   });
 }
 
-async function open(s, { auth, accessTTL, jwt, session, strong, leaky, backchannel, partner, spa }) {
+async function open(s, { auth, accessTTL, jwt, session, strong, leaky, backchannel, partner, spa, providers, pages }) {
   build();
   const certs = process.env.CLOAKROOM_E2E_CERTS;
   const appCert = loadCert(certs, 'app');
@@ -62,7 +63,7 @@ async function open(s, { auth, accessTTL, jwt, session, strong, leaky, backchann
   if (partner) await openPartner(s, { app, appCert: appCert.cert, cert: providerCert, accessTTL, backchannel });
   s.attacker = await startAttacker({ app, cert: appCert });
   s.cloakroom = new Cloakroom(s.dir, {
-    port, adminPort, cert: appCert, session, strong, leaky, auth, spa: typeof spa === 'function' ? await spa(s) : spa,
+    port, adminPort, cert: appCert, session, strong, leaky, providers, pages, auth, spa: typeof spa === 'function' ? await spa(s) : spa,
     clientSecret: s.clientSecret, keyFile: signingKey(s.dir),
     issuer: s.provider.issuer, providerCA: providerCert.certFile, api: s.api.url,
     ...(partner && { partner: { issuer: s.partner.issuer, auth: 'private_key_jwt' } }),

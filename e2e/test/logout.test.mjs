@@ -38,9 +38,8 @@ play('a logout by form ends the session here, revokes, and asks at the provider'
   assert.equal(await s.provider.findToken(token), undefined, 'the access token is still good');
 
   await page.getByRole('button', { name: 'Log out everywhere' }).click();
-  await page.waitForURL(`${s.url}/`);
-  await page.getByText('Signed out').waitFor();
-  await page.getByRole('link', { name: 'Sign in' }).click();
+  await page.waitForURL(`${s.url}/bff/signed-out`);
+  await page.getByRole('link', { name: 'Sign in again' }).click();
   await page.getByLabel('User').waitFor();
 });
 
@@ -61,7 +60,8 @@ play('a logout by fetch says where to go on', async (s) => {
 
   await page.goto(answer.body.logout_url);
   await page.getByRole('button', { name: 'Log out everywhere' }).click();
-  await page.waitForURL(`${s.url}/`);
+  await page.waitForURL(`${s.url}/bff/signed-out`);
+  await page.getByRole('link', { name: 'Go to the start page' }).click();
   await page.getByText('Signed out').waitFor();
 });
 

@@ -90,8 +90,7 @@ play('a logout clears what the app stored, and no cookie but its own', async (s)
   });
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('button', { name: 'Log out everywhere' }).click();
-  await page.waitForURL(`${s.url}/`);
-  await page.getByText('Signed out').waitFor();
+  await page.waitForURL(`${s.url}/bff/signed-out`);
   assert.deepEqual(await page.evaluate(async () => [localStorage.length, await caches.keys()]), [0, []]);
   const cookies = (await page.context().cookies(s.url)).map((c) => c.name);
   assert.ok(cookies.includes('sibling') && !cookies.includes('__Host-session'), `${cookies}`);

@@ -17,7 +17,7 @@ const session = async (page) => (await page.context().cookies()).find((c) => c.n
 
 /** choose clicks a provider on the chooser page, and through its own pages. */
 async function choose(page, name, user = 'alice') {
-  await page.getByRole('heading', { name: 'Sign in with' }).waitFor();
+  await page.getByRole('heading', { name: 'Sign in', exact: true }).waitFor();
   await page.getByRole('link', { name: displayed[name] }).click();
   await logIn(page, user);
   await page.getByText(`Signed in as ${user}`).waitFor();
@@ -78,7 +78,8 @@ play('a logout leads to the provider of the session', async (s) => {
     await page.getByRole('button', { name: 'Log out everywhere' }).waitFor();
     assert.equal(new URL(page.url()).origin, provider.issuer);
     await page.getByRole('button', { name: 'Log out everywhere' }).click();
-    await page.waitForURL(`${s.url}/`);
+    await page.waitForURL(`${s.url}/bff/signed-out`);
+    await page.getByRole('link', { name: 'Go to the start page' }).click();
     await page.getByText('Signed out').waitFor();
   }
 });
