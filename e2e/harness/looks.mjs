@@ -38,11 +38,17 @@ async function stayOnHop(s, page, path) {
   await page.waitForFunction(() => document.getAnimations().every((a) => a.playState === 'finished'));
 }
 
-/** shoot keeps a picture of the page. */
+/** shoot keeps a picture of the page. On a busy machine Chromium has none to give at times. */
 async function shoot(page, name) {
   const dir = join(e2e, 'results', 'pages');
   mkdirSync(dir, { recursive: true });
-  await page.screenshot({ path: join(dir, `${name}.png`) });
+  for (let tries = 3; ; tries -= 1) {
+    try {
+      return await page.screenshot({ path: join(dir, `${name}.png`) });
+    } catch (err) {
+      if (tries === 0) throw err;
+    }
+  }
 }
 
 /** overflow is how many pixels of the page are beyond its right edge. */
