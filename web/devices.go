@@ -33,10 +33,11 @@ func (s *Server) devices(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	words := s.language(c.Request(), "")
 	out := make([]device, 0, len(list))
 	for _, d := range list {
 		out = append(out, device{
-			ID: d.ID, Current: d.Current, Label: deviceLabel(d.UserAgent), Network: d.Network, Provider: d.Provider,
+			ID: d.ID, Current: d.Current, Label: deviceLabel(words, d.UserAgent), Network: d.Network, Provider: d.Provider,
 			FirstSeen: d.Started.UTC().Truncate(time.Second), LastSeen: d.Seen.UTC().Truncate(time.Second),
 		})
 	}
@@ -95,12 +96,9 @@ func (s *Server) recently(current *session.Session) error {
 	return d.Check(current)
 }
 
-// unknownDevice labels what can't be told.
-const unknownDevice = "Unknown browser"
-
 // deviceLabel says in a few words which browser a user agent is of. It is what the
 // browser claimed: a help to tell one's own devices apart, no proof.
-func deviceLabel(agent string) string {
+func deviceLabel(words *texts, agent string) string {
 	ua := useragent.Parse(agent)
 	on := ua.OS
 	if ua.Device == "iPhone" || ua.Device == "iPad" {
@@ -108,11 +106,11 @@ func deviceLabel(agent string) string {
 	}
 	switch {
 	case !plainName(ua.Name):
-		return unknownDevice
+		return words.get("device.unknown")
 	case !plainName(on):
 		return ua.Name
 	}
-	return ua.Name + " on " + on
+	return strings.NewReplacer("{browser}", ua.Name, "{system}", on).Replace(words.get("device.on"))
 }
 
 // plainName reports whether text is a name to show: an agent can claim anything.

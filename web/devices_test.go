@@ -62,6 +62,10 @@ func TestDevices(t *testing.T) {
 		labels["Safari on iPhone"] == nil || labels["Unknown browser"] == nil {
 		t.Errorf("entries: %v", list)
 	}
+	german := laptop.fetch("GET", "/bff/sessions", "Accept-Language", "de-AT").want(http.StatusOK)
+	if !strings.Contains(german.body, "Firefox auf Windows") || !strings.Contains(german.body, "Unbekannter Browser") {
+		t.Errorf("in German: %s", german.body)
+	}
 	id, _ := labels["Safari on iPhone"]["id"].(string)
 	bob.fetch("DELETE", "/bff/sessions/"+id).problem(http.StatusNotFound, "not_found")
 	laptop.fetch("DELETE", "/bff/sessions/"+list[0]["id"].(string)).problem(http.StatusConflict, "current_session")

@@ -98,6 +98,9 @@ func TestTextsAreComplete(t *testing.T) {
 			t.Errorf("%s has %d texts, and English %d: %v", file, len(ids), len(english), ids)
 		}
 		for id, text := range texts {
+			if id == "device.on" { // filled in
+				text = strings.Replace(strings.Replace(text, "{browser}", "B", 1), "{system}", "S", 1)
+			}
 			if strings.TrimSpace(text) != text || text == "" || regexp.MustCompile(`[<>&{}]|  `).MatchString(text) {
 				t.Errorf("%s: %s is %q", file, id, text)
 			}
