@@ -234,10 +234,14 @@ func (e *eventStream) send(name string, data any) bool {
 	return e.write("event: " + name + "\ndata: " + string(b) + "\n\n")
 }
 
+// write sends text at once. No deadline is left over: with HTTP/2 it would cut a
+// stream that is merely quiet.
 func (e *eventStream) write(text string) bool {
 	_ = e.control.SetWriteDeadline(time.Now().Add(eventWrite))
-	if _, err := e.w.Write([]byte(text)); err != nil {
-		return false
+	_, err := e.w.Write([]byte(text))
+	if err == nil {
+		err = e.control.Flush()
 	}
-	return e.control.Flush() == nil
+	_ = e.control.SetWriteDeadline(time.Time{})
+	return err == nil
 }

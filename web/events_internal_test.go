@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -92,12 +93,24 @@ func newEventStage(t *testing.T) *eventStage {
 type pipeWriter struct {
 	*io.PipeWriter
 	header http.Header
+	cut    *time.Timer
 }
 
-func (w *pipeWriter) Header() http.Header              { return w.header }
-func (w *pipeWriter) WriteHeader(int)                  {}
-func (w *pipeWriter) Flush()                           {}
-func (w *pipeWriter) SetWriteDeadline(time.Time) error { return nil }
+func (w *pipeWriter) Header() http.Header { return w.header }
+func (w *pipeWriter) WriteHeader(int)     {}
+func (w *pipeWriter) Flush()              {}
+
+// SetWriteDeadline ends the stream at the deadline, whether or not something is being
+// written, as HTTP/2 does.
+func (w *pipeWriter) SetWriteDeadline(at time.Time) error {
+	if w.cut != nil {
+		w.cut.Stop()
+	}
+	if !at.IsZero() {
+		w.cut = time.AfterFunc(time.Until(at), func() { _ = w.CloseWithError(os.ErrDeadlineExceeded) })
+	}
+	return nil
+}
 
 // toldEvent is one event, and how long after the beginning it came.
 type toldEvent struct {
@@ -115,7 +128,7 @@ func (s *eventStage) listen(t *testing.T) <-chan toldEvent {
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	r.Header.Set("Cookie", s.cookie)
 	go func() {
-		s.ServeHTTP(&pipeWriter{out, http.Header{}}, r)
+		s.ServeHTTP(&pipeWriter{PipeWriter: out, header: http.Header{}}, r)
 		_ = out.Close()
 	}()
 	events := make(chan toldEvent, 1000)

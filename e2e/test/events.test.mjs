@@ -16,7 +16,8 @@ const listen = (page) => page.evaluate(() => new Promise((resolve) => {
   for (const name of ['expiring', 'renewed', 'changed', 'ended']) {
     window.stream.addEventListener(`session.${name}`, (e) => window.heard.push({ name, ...JSON.parse(e.data) }));
   }
-  window.stream.onopen = resolve;
+  window.opened = 0;
+  window.stream.onopen = () => { window.opened += 1; resolve(); };
   window.stream.onerror = resolve;
 }));
 
@@ -72,6 +73,7 @@ play('a renewal is heard', async (s) => {
     await call(page, '/api/orders');
     return (await heard(page)).find((e) => e.name === 'renewed' && e.token.expires_in > first - 10);
   }, 25_000);
+  assert.equal(await page.evaluate(() => window.opened), 1, 'a quiet stream is cut');
 });
 
 // I12: my devices.
