@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/cloakroom/cloakroom/session"
 )
@@ -11,6 +12,16 @@ import (
 // are signed in.
 func (s *Server) gates(escaped string) bool {
 	return s.App.Gate && !coversAny(s.App.Public, escaped)
+}
+
+// holdsPage reports whether a file of that name has a page in it, compressed.
+func holdsPage(name string) bool {
+	for _, v := range encodings {
+		if page, ok := strings.CutSuffix(name, v.suffix); ok {
+			return isPage(contentType(page))
+		}
+	}
+	return false
 }
 
 // turnedAway says why r must not have a gated page; nil: it may. The page neither

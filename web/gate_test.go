@@ -20,6 +20,7 @@ func gatedFiles() fstest.MapFS {
 	return fstest.MapFS{
 		"index.html": {Data: []byte("<title>app</title>")}, "about.html": {Data: []byte("<title>about</title>")},
 		"welcome/index.html": {Data: []byte("<title>welcome</title>")}, "app.js": {Data: []byte("let a")}, "old.xhtml": {Data: []byte("<html/>")},
+		"about.html.br": {Data: []byte("<title>about")}, "old.xhtml.gz": {Data: []byte("<title>app")}, "app.js.br": {Data: []byte("br of app")},
 	}
 }
 
@@ -37,6 +38,8 @@ func appServer(t testing.TB) *url.URL {
 		switch {
 		case strings.HasSuffix(name, ".js"):
 			kind = "text/javascript"
+		case strings.HasSuffix(name, ".br"), strings.HasSuffix(name, ".gz"):
+			kind = "application/octet-stream"
 		case strings.HasSuffix(name, ".xhtml"):
 			kind = "application/xhtml+xml"
 		}
@@ -96,7 +99,7 @@ func oftenRotating(l *session.Limits) { l.RotateEvery = 5 * time.Minute }
 func TestGateSignedOut(t *testing.T) {
 	gated(t, func(t *testing.T, s *stand) {
 		b := s.browser(t)
-		for _, path := range []string{"/", "/index.html", "/about.html", "/orders/17?x=1", "/old.xhtml", "/welcomed", "/legally"} {
+		for _, path := range []string{"/", "/index.html", "/about.html", "/orders/17?x=1", "/old.xhtml", "/welcomed", "/legally", "/about.html.br", "/old.xhtml.gz"} {
 			login := "/bff/login?return_to=" + url.QueryEscape(path)
 			for _, site := range []string{typed, ourOrigin, sameSite} {
 				b.navigate(site, path).want(http.StatusFound).leads(login)
@@ -126,6 +129,9 @@ func TestGateSignedOut(t *testing.T) {
 		b.fetch("GET", "/about.html").problem(http.StatusUnauthorized, "signed_out")
 		if a := b.fetch("GET", "/app.js").want(http.StatusOK); a.body != "let a" {
 			t.Errorf("a script = %q", a.body)
+		}
+		if a := b.fetch("GET", "/app.js.br").want(http.StatusOK); a.body != "br of app" {
+			t.Errorf("a compressed script = %q", a.body)
 		}
 		for _, path := range []string{"/welcome", "/welcome/", "/welcome/x", "/legal", "/legal/terms"} {
 			if a := b.navigate(crossSite, path).want(http.StatusOK); !strings.HasPrefix(a.body, "<title>") {

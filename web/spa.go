@@ -61,14 +61,14 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, escaped strin
 	}
 	defer func() { _ = file.Close() }()
 	kind := contentType(file.name)
-	if !isPage(kind) {
-		s.app.assetHeaders(w.Header(), s.app.cacheRule(r, escaped, file.name))
-		return s.files.send(w, r, file, kind)
-	}
-	if s.gates(escaped) {
+	if s.gates(escaped) && (isPage(kind) || holdsPage(file.name)) {
 		if err := s.turnedAway(r); err != nil {
 			return s.turnAway(w, r, err)
 		}
+	}
+	if !isPage(kind) {
+		s.app.assetHeaders(w.Header(), s.app.cacheRule(r, escaped, file.name))
+		return s.files.send(w, r, file, kind)
 	}
 	if s.app.nonced {
 		return s.sendNonced(w, r, file, kind)

@@ -90,11 +90,7 @@ func (w *appAnswer) decide() {
 	for _, kind := range h["Content-Type"] {
 		page = page || isPage(kind)
 	}
-	if !page {
-		w.s.app.own(h)
-		return
-	}
-	if w.gated {
+	if w.gated && (page || holdsPage(w.r.URL.Path)) {
 		if err := w.s.turnedAway(w.r); err != nil {
 			w.refused = true
 			clear(h)
@@ -104,6 +100,10 @@ func (w *appAnswer) decide() {
 			}
 			return
 		}
+	}
+	if !page {
+		w.s.app.own(h)
+		return
 	}
 	policy := h["Content-Security-Policy"]
 	maps.DeleteFunc(h, func(name string, _ []string) bool { return overrules(name) })

@@ -4,13 +4,18 @@ package main
 // its own server apart from the session.
 var ofApp = []defence{
 	{
+		Name: "a page that is compressed is gated too", File: "web/gate.go",
+		Old: "			return isPage(contentType(page))\n", New: "			return page == \"\"\n",
+		Package: "./web", Test: "TestGateSignedOut",
+	},
+	{
 		Name: "a gated page of a folder needs a session", File: "web/spa.go",
-		Old: "if s.gates(escaped) {", New: "if false {",
+		Old: "if s.gates(escaped) && ", New: "if false && ",
 		Package: "./web", Test: "TestGateSignedOut",
 	},
 	{
 		Name: "a gated page of a server needs a session", File: "web/spa_upstream.go",
-		Old: "if w.gated {", New: "if false {",
+		Old: "if w.gated && ", New: "if false && ",
 		Package: "./web", Test: "TestGateSignedOut",
 	},
 	{
