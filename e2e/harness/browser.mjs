@@ -56,3 +56,13 @@ export function protocols(page) {
   return page.evaluate(() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
     .map((e) => e.nextHopProtocol));
 }
+
+/** watch counts the document requests of page for each path of the app. */
+export function watch(s, page) {
+  const counts = {};
+  page.on('request', (r) => {
+    const url = new URL(r.url());
+    if (url.origin === s.url && r.isNavigationRequest()) counts[url.pathname] = (counts[url.pathname] ?? 0) + 1;
+  });
+  return counts;
+}

@@ -3,21 +3,11 @@
 
 import assert from 'node:assert/strict';
 
-import { logIn, signIn } from '../harness/browser.mjs';
+import { logIn, signIn, watch } from '../harness/browser.mjs';
 import { keepsSecrets } from '../harness/leaks.mjs';
 import { stage } from '../harness/stage.mjs';
 
 const play = stage();
-
-/** watch counts the document requests of page for each path of the app. */
-function watch(s, page) {
-  const counts = {};
-  page.on('request', (r) => {
-    const url = new URL(r.url());
-    if (url.origin === s.url && r.isNavigationRequest()) counts[url.pathname] = (counts[url.pathname] ?? 0) + 1;
-  });
-  return counts;
-}
 
 // B12: from a typed address through the sign-in to the page, without a loop.
 play('a gated page opened signed out is shown after the sign-in', async (s) => {

@@ -3,22 +3,12 @@
 
 import assert from 'node:assert/strict';
 
-import { logIn } from '../harness/browser.mjs';
+import { logIn, watch } from '../harness/browser.mjs';
 import { e2e } from '../harness/build.mjs';
 import { keepsSecrets } from '../harness/leaks.mjs';
 import { stage } from '../harness/stage.mjs';
 
 const play = stage({ spa: { dir: `${e2e}/site`, gate: true, public: ['/welcome/'] } });
-
-/** watch counts the document requests of page for each path of the app. */
-function watch(s, page) {
-  const counts = {};
-  page.on('request', (r) => {
-    const url = new URL(r.url());
-    if (url.origin === s.url && r.isNavigationRequest()) counts[url.pathname] = (counts[url.pathname] ?? 0) + 1;
-  });
-  return counts;
-}
 
 // B12: from a typed address through the sign-in to the same place, without a loop.
 play('the app opened signed out is shown after the sign-in, at the same place', async (s) => {

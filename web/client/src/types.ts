@@ -68,8 +68,8 @@ export interface DeviceSession {
   current: boolean;
   /** Browser and system in words, such as "Firefox on Windows". */
   label: string;
-  /** The network it was last used from, such as "192.0.2.0/24". */
-  network: string;
+  /** The network it signed in from, such as "192.0.2.0/24", if it is known. */
+  network?: string;
   /** RFC 3339. */
   first_seen: string;
   /** RFC 3339. */
@@ -88,6 +88,7 @@ export type EndReason =
   | "operator"
   | "security"
   | "renewal_failed"
+  | "other"
   | "unknown"
   | (string & {});
 
