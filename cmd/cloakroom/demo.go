@@ -37,6 +37,9 @@ const demoClient = "demo"
 // demoSecret is the secret of the other client, unless another one is asked for.
 const demoSecret = "app-secret"
 
+// demoRecentAuth is short, so that the request for a recent sign-in is seen.
+const demoRecentAuth = 2 * time.Minute
+
 // Run serves the demo until the environment's context ends. Everything it
 // keeps is in a temporary folder that goes with it.
 func (d *demoCmd) Run(env *environment) error {
@@ -194,7 +197,7 @@ func (d *demoCmd) config(dir, app, issuer, api string) *Config {
 	cfg.PublicURL = mustURL(app)
 	cfg.KeysFile, cfg.Admin.TokenFile = filepath.Join(dir, "keys"), filepath.Join(dir, "admin-token")
 	cfg.Store.Bolt.Path = filepath.Join(dir, "sessions.db")
-	cfg.Session.Idle = d.Idle
+	cfg.Session.Idle, cfg.Session.RecentAuth = d.Idle, demoRecentAuth
 	cfg.ShutdownTimeout = 2 * time.Second
 	cfg.Log = Log{Level: "info", Format: "text"}
 
@@ -203,9 +206,16 @@ func (d *demoCmd) config(dir, app, issuer, api string) *Config {
 	p.PostLogout = "/" // the sample app shows who is signed in, and asks nobody to sign in by itself
 	cfg.Providers = []Provider{p}
 
-	r := DefaultRoute()
-	r.Path, r.Upstream, r.StripPrefix, r.WebSocket = "/api/", mustURL(api), "/api", true
-	cfg.Routes = []Route{r}
+	route := func(path string) Route {
+		r := DefaultRoute()
+		r.Path, r.Upstream, r.StripPrefix = path, mustURL(api), "/api"
+		return r
+	}
+	all, payments, admin := route("/api/"), route("/api/payments"), route("/api/admin")
+	all.WebSocket = true
+	payments.Methods, payments.ACRValues = []string{"POST"}, []string{"2"}
+	admin.Require = []Rule{{Claim: "groups", Any: []string{"admin"}}}
+	cfg.Routes = []Route{all, payments, admin}
 	return cfg
 }
 
@@ -234,7 +244,7 @@ func (d *demoCmd) greet(env *environment, cfg *Config, provider *demo.Server) {
 			secret = "the secret " + demoSecret
 		}
 		env.say("  Client    %s, for %s, with %s", d.ClientID, d.RedirectURI, secret)
-		env.say("  API       %s: /whoami, /orders, /sse", cfg.Routes[0].Upstream)
+		env.say("  API       %s: /whoami, /orders, /payments, /sse", cfg.Routes[0].Upstream)
 	}
 	env.say("  Data      in a temporary folder, gone when you stop")
 	env.say("  Stop      with Ctrl-C")

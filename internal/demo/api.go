@@ -78,7 +78,7 @@ func NewAPI(cfg APIConfig) *API {
 	}
 	a := &API{cfg: cfg, changed: make(chan struct{}), overrides: map[string]http.Handler{}, orders: sampleOrders()}
 	a.routes = map[string]http.HandlerFunc{
-		"/whoami": a.whoami, "/orders": a.ordersList, "/ws": a.echo, "/sse": a.ticks, "/slow": a.slow,
+		"/whoami": a.whoami, "/orders": a.ordersList, "/payments": a.payments, "/admin": a.admin, "/ws": a.echo, "/sse": a.ticks, "/slow": a.slow,
 		"/bytes": a.bytes, "/upload": a.upload, "/download": a.download,
 	}
 	return a

@@ -100,6 +100,10 @@ func TestAPIRoutes(t *testing.T) {
 	}{
 		{"orders", "GET", "/orders", "", false, 200, "Umbrella"},
 		{"new order", "POST", "/orders", `{"item":"cape"}`, false, 201, `"cape"`},
+		{"a payment", "POST", "/payments", `{"to":"Hat & Co.","amount":120}`, false, 201, `"acr":"1","approved":{"to":"Hat \u0026 Co.","amount":120},"auth_time":`},
+		{"a payment of nothing", "POST", "/payments", `{"to":"Hat & Co."}`, false, 400, "invalid_payment"},
+		{"a payment to look at", "GET", "/payments", "", false, 405, "method_not_allowed"},
+		{"administration", "GET", "/admin", "", false, 200, `"subject":"u-1002"`},
 		{"upload", "PUT", "/upload", "12345", false, 200, `"bytes":5`},
 		{"bytes", "GET", "/bytes?n=3", "", false, 200, "\x00\x00\x00"},
 		{"too many bytes", "GET", "/bytes?n=9999999999999", "", false, 400, "n_out_of_range"},
@@ -125,7 +129,7 @@ func TestAPIRoutes(t *testing.T) {
 			}
 		})
 	}
-	if got := api.Requests()[2]; string(got.Body) != "12345" || got.BodyBytes != 5 {
+	if got := api.Requests()[6]; string(got.Body) != "12345" || got.BodyBytes != 5 {
 		t.Errorf("journal has body %q of %d bytes, want the upload", got.Body, got.BodyBytes)
 	}
 	if err := api.Wait(len(tests), time.Second); err != nil {

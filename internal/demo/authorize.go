@@ -14,7 +14,6 @@ import (
 const (
 	codeTTL        = time.Minute
 	interactionTTL = 10 * time.Minute
-	ssoTTL         = 12 * time.Hour
 	maxPending     = 1000 // login pages that nobody submits
 )
 
@@ -26,7 +25,7 @@ type authRequest struct {
 	nonce       string
 	challenge   string
 	scope       string
-	acr         string
+	acrs        []string // authentication contexts that would do, the best first
 	audience    string
 	loginHint   string
 	prompt      []string
@@ -39,13 +38,6 @@ type interaction struct {
 	req     authRequest
 	expires time.Time
 	outcome string // where the user was sent
-}
-
-// ssoSession is the browser's session at the provider.
-type ssoSession struct {
-	user     User
-	sid      string
-	authTime time.Time
 }
 
 // code is an authorization code.
@@ -73,12 +65,12 @@ func (p *Provider) authorize(x *exchange) answer {
 	now := p.now()
 	session, known := p.session(x.r)
 	stale := !known || slices.Contains(req.prompt, "login") || slices.Contains(req.prompt, "select_account") ||
-		slices.Contains(req.prompt, "consent") ||
+		slices.Contains(req.prompt, "consent") || !req.takes(session.acr) ||
 		req.maxAge >= 0 && now.Sub(session.authTime) > time.Duration(req.maxAge)*time.Second
 	switch {
 	case stale && p.cfg.AutoLogin != "":
 		user, _ := p.user(p.cfg.AutoLogin)
-		session, cookie := p.signIn(user)
+		session, cookie := p.signIn(user, req.level())
 		a := p.callback(x, req, p.grant(req, session))
 		a.header.Add("Set-Cookie", cookie)
 		return a
@@ -153,10 +145,7 @@ func (p *Provider) checkAuthRequest(form url.Values, req *authRequest) oauthErro
 	}
 	req.nonce, req.challenge, req.scope = form.Get("nonce"), form.Get("code_challenge"), form.Get("scope")
 	req.loginHint, req.audience = form.Get("login_hint"), form.Get("resource")
-	req.acr = "1"
-	if acrs := strings.Fields(form.Get("acr_values")); len(acrs) > 0 {
-		req.acr = acrs[0]
-	}
+	req.acrs = strings.Fields(form.Get("acr_values"))
 	return oauthError{}
 }
 
@@ -185,7 +174,7 @@ func (p *Provider) login(x *exchange) answer {
 	case !known:
 		return messagePage(http.StatusBadRequest, "Nobody by that name", "This provider does not know the user.")
 	default:
-		session, cookie := p.signIn(user)
+		session, cookie := p.signIn(user, it.req.level())
 		a = p.callback(x, it.req, p.grant(it.req, session))
 		a.header.Add("Set-Cookie", cookie)
 	}
@@ -193,38 +182,11 @@ func (p *Provider) login(x *exchange) answer {
 	return a
 }
 
-// signIn starts a session at the provider and returns its cookie. Callers
-// hold p.mu.
-func (p *Provider) signIn(user User) (*ssoSession, string) {
-	p.sweep()
-	id := secret("sso")
-	s := &ssoSession{user: user, sid: secret("sid"), authTime: p.now()}
-	p.sso[id] = s
-	c := http.Cookie{Name: p.cookieName(), Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	return s, c.String()
-}
-
-// session returns the browser's session. Callers hold p.mu.
-func (p *Provider) session(r *http.Request) (*ssoSession, bool) {
-	c, err := r.Cookie(p.cookieName())
-	if err != nil {
-		return nil, false
-	}
-	s, ok := p.sso[c.Value]
-	if !ok || p.now().Sub(s.authTime) > ssoTTL {
-		return nil, false
-	}
-	return s, true
-}
-
-// cookieName differs between providers on one host: cookies ignore ports.
-func (p *Provider) cookieName() string { return "demo-provider-" + Hash(p.cfg.Issuer)[:8] }
-
 // grant makes a code and the answer that carries it. Callers hold p.mu.
 func (p *Provider) grant(req authRequest, s *ssoSession) url.Values {
 	value := secret("code")
 	p.codes[value] = &code{req: req, expires: p.now().Add(codeTTL), family: &family{
-		client: req.client.ID, user: s.user, sid: s.sid, scope: req.scope, acr: req.acr,
+		client: req.client.ID, user: s.user, sid: s.sid, scope: req.scope, acr: s.acr,
 		audience: req.audience, authTime: s.authTime,
 	}}
 	p.issue("code", value)
@@ -283,7 +245,10 @@ func (p *Provider) loginPage(req authRequest, s *ssoSession, known bool) answer 
 			Hinted: req.loginHint != "" && (req.loginHint == u.Username || req.loginHint == u.Email),
 		})
 	}
+	view.Strong = req.level() != plainACR
 	switch {
+	case view.Strong:
+		view.Why = fmt.Sprintf("This sign-in needs a second factor (acr %s). Here it is a click like the first.", req.level())
 	case slices.Contains(req.prompt, "select_account"):
 		view.Why = "The application asks you to choose an account."
 	case known && req.maxAge >= 0:

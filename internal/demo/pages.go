@@ -25,6 +25,8 @@ type loginView struct {
 
 	Client, Host, Issuer, Why string
 
+	Strong bool // a second factor is asked for
+
 	Scopes []string
 	Users  []userView
 }

@@ -29,14 +29,19 @@ import (
 const DefaultAudience = "demo-api"
 
 // User is somebody who can sign in; the login page shows a button for each.
-type User struct{ Subject, Username, Name, Email, Picture string }
+type User struct {
+	Subject, Username, Name, Email, Picture string
+
+	// Groups is the claim groups, for the scope profile; nil: there is none.
+	Groups []string
+}
 
 // DefaultUsers returns the three people of the demo. Their pictures are left
 // empty; the provider serves one for each and fills it in.
 func DefaultUsers() []User {
 	return []User{
-		{Subject: "u-1001", Username: "alice", Name: "Alice Archer", Email: "alice@example.com"},
-		{Subject: "u-1002", Username: "bob", Name: "Bob Baker", Email: "bob@example.com"},
+		{Subject: "u-1001", Username: "alice", Name: "Alice Archer", Email: "alice@example.com", Groups: []string{"staff"}},
+		{Subject: "u-1002", Username: "bob", Name: "Bob Baker", Email: "bob@example.com", Groups: []string{"staff", "admin"}},
 		{Subject: "u-1003", Username: "carol", Name: "Carol Carter", Email: "carol@example.com"},
 	}
 }

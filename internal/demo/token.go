@@ -157,6 +157,9 @@ func userClaims(claims map[string]any, u User, scope string) {
 	scopes := strings.Fields(scope)
 	if slices.Contains(scopes, "profile") {
 		claims["name"], claims["preferred_username"], claims["picture"] = u.Name, u.Username, u.Picture
+		if u.Groups != nil {
+			claims["groups"] = u.Groups
+		}
 	}
 	if slices.Contains(scopes, "email") {
 		claims["email"], claims["email_verified"] = u.Email, true

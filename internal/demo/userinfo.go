@@ -33,7 +33,7 @@ func (p *Provider) discovery(x *exchange) answer {
 		"code_challenge_methods_supported":                      []string{"S256"},
 		"prompt_values_supported":                               []string{"none", "login", "consent", "select_account"},
 		"acr_values_supported":                                  []string{"1", "2"},
-		"claims_supported":                                      []string{"sub", "name", "preferred_username", "picture", "email", "email_verified", "auth_time", "acr", "amr", "sid"},
+		"claims_supported":                                      []string{"sub", "name", "preferred_username", "picture", "groups", "email", "email_verified", "auth_time", "acr", "amr", "sid"},
 		"claims_parameter_supported":                            false,
 		"request_parameter_supported":                           false,
 		"request_uri_parameter_supported":                       false,

@@ -31,7 +31,7 @@ func TestClaims(t *testing.T) {
 		{"UserInfo of nobody", nil, demo.Faults{Code: bare, UserInfo: demo.Fault{EditUserInfo: func(m map[string]any) { delete(m, "sub") }}}, []string{"sub"}, 1},
 		{"UserInfo down", nil, demo.Faults{Code: bare, UserInfo: demo.Fault{Reply: demo.JSONReply(503, "")}}, []string{"sub"}, 1},
 		{"UserInfo without end", nil, demo.Faults{Code: bare, UserInfo: demo.Fault{Reply: &demo.Reply{Body: []byte("{"), Fill: 1 << 30}}}, []string{"sub"}, 1},
-		{"a claim nobody has", []string{"sub", "groups"}, demo.Faults{}, []string{"sub"}, 1},
+		{"a claim nobody has", []string{"sub", "shoe_size"}, demo.Faults{}, []string{"sub"}, 1},
 		{"a huge claim", []string{"sub", "name"}, demo.Faults{Code: set("name", strings.Repeat("x", 5000))}, []string{"sub"}, 0},
 		{"a claim only UserInfo has", []string{"sub", "name"}, demo.Faults{Code: set("name", nil)}, []string{"name", "sub"}, 1},
 	}
