@@ -244,7 +244,7 @@ func (d *demoCmd) greet(env *environment, cfg *Config, provider *demo.Server) {
 			secret = "the secret " + demoSecret
 		}
 		env.say("  Client    %s, for %s, with %s", d.ClientID, d.RedirectURI, secret)
-		env.say("  API       %s: /whoami, /orders, /payments, /sse", cfg.Routes[0].Upstream)
+		env.say("  API       %s: /whoami, /orders, /sse", cfg.Routes[0].Upstream)
 	}
 	env.say("  Data      in a temporary folder, gone when you stop")
 	env.say("  Stop      with Ctrl-C")

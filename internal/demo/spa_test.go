@@ -91,3 +91,56 @@ func TestLoginFormTwice(t *testing.T) {
 		t.Errorf("locations %q, want the same twice", locations)
 	}
 }
+
+// The app's scripts and its page name the same things: a selector or a data-do that
+// only one of them knows does nothing, silently.
+func TestSPANames(t *testing.T) {
+	files := demo.SPA()
+	var scripts strings.Builder
+	names, err := fs.Glob(files, "*.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		b, err := fs.ReadFile(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts.Write(b)
+	}
+	b, err := fs.ReadFile(files, "index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, code := string(b), scripts.String()
+	for _, m := range regexp.MustCompile(`one\("#([a-z-]+)"\)|, "(h-[a-z]+)"\)`).FindAllStringSubmatch(code, -1) {
+		if id := m[1] + m[2]; !strings.Contains(page, `id="`+id+`"`) {
+			t.Errorf("the scripts use #%s, which the page lacks", id)
+		}
+	}
+	for _, m := range regexp.MustCompile(`data-do="([a-z-]+)"`).FindAllStringSubmatch(page, -1) {
+		if !strings.Contains(code, `on("`+m[1]+`"`) && !strings.Contains(code, "[data-do="+m[1]+"]") {
+			t.Errorf("nothing happens at a click on data-do=%s", m[1])
+		}
+	}
+	for _, path := range []string{"/bff/events", "/bff/sessions", "/api/payments", "/api/admin"} {
+		if !strings.Contains(code, `"`+path) {
+			t.Errorf("the app never asks for %s", path)
+		}
+	}
+}
+
+// Each reason that GET /bff/events gives for an end has a sentence in the app (E8).
+func TestSPAKnowsReasons(t *testing.T) {
+	b, err := fs.ReadFile(demo.SPA(), "events.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range []string{
+		"logout", "idle", "absolute", "replaced", "provider_logout", "ended_elsewhere", "operator", "security", "renewal_failed",
+	} {
+		if !regexp.MustCompile(`(?m)^  ` + reason + `: ".+\.",$`).Match(b) {
+			t.Errorf("no sentence for the reason %s", reason)
+		}
+	}
+}

@@ -3,6 +3,9 @@
 
 import * as bff from "./bff.js";
 import { all, one } from "./dom.js";
+import { loadDevices } from "./devices.js";
+import { listening, reasons } from "./events.js";
+import { hush, refused, say } from "./notice.js";
 import { startDials, showSession } from "./dials.js";
 import { startPanels, stopPanels } from "./panels.js";
 import { clearOrders, loadOrders } from "./orders.js";
@@ -11,8 +14,8 @@ const titles = { "/": "Session", "/orders": "Orders", "/about": "About" };
 let state = "loading"; // loading, in or out
 let subject = ""; // who is signed in, as far as this page knows
 let asking = false;
-let passing = 0;
-const hooks = { failed, refresh: checkSession, seen };
+let leaving = false; // the user signs out here
+const hooks = { failed, refresh: checkSession, renewed: showSession, seen, changed: identify, ended };
 
 /** show brings the page in line with the address and the state. */
 function show() {
@@ -45,34 +48,27 @@ function go(path) {
 
 /** failed is where every error of a call ends. */
 export function failed(error) {
-  if (!(error instanceof bff.Problem)) {
-    say("Cloakroom does not answer.", "Is it still running?", { retry: true });
-  } else if (error.status !== 401) {
-    const reference = error.reference ? ` Reference: ${error.reference}.` : "";
-    say(error.message, `The answer was ${error.status}${error.code ? ` (${error.code})` : ""}.${reference}`, { retry: true });
-  } else if (state === "in") {
-    // Only the first of many calls that are refused at once tells it.
-    say("Your session is over.", "Sign in again to go on where you were.", { login: error.loginURL || "/bff/login" });
-    signedOut();
-  }
+  if (error.code !== "signed_out") refused(error);
+  // Only the first of many calls that are refused at once tells it.
+  else if (state === "in" && !leaving) over("", error.loginURL);
 }
 
-/** say shows the notice: for a while, if there is nothing to click in it. */
-function say(title, text, { login, retry = false } = {}) {
-  one("#notice-title").textContent = title;
-  one("#notice-text").textContent = text;
-  const link = one("#notice-link");
-  link.hidden = !login;
-  if (login) link.href = bff.loginURL(login);
-  one("#notice-retry").hidden = !retry;
-  one("#notice").hidden = false;
-  clearTimeout(passing);
-  if (!login && !retry) passing = setTimeout(() => (one("#notice").hidden = true), 10000);
+/** over tells that the session is over, and why if that is known. */
+function over(why, login) {
+  say("Your session is over.", `${why} Sign in again to go on where you were.`.trim(), { login: login || "/bff/login" });
+  signedOut();
+}
+
+/** ended takes the end of the session from the event stream: it comes at once, or after a call that was refused. */
+function ended({ reason, login_url }) {
+  if (leaving || state === "loading") return;
+  over(reasons[reason] ?? "", login_url);
+  // The cookie of this tab, too, is now that of the person who signed in.
+  if (reason === "replaced") setTimeout(identify, 1000);
 }
 
 function signedOut() {
   state = "out";
-  subject = "";
   stopPanels();
   clearOrders();
   show();
@@ -81,18 +77,24 @@ function signedOut() {
 function signedIn(user) {
   state = "in";
   subject = user.sub;
-  const session = user.bff?.session ?? {};
+  leaving = false;
+  fill(user);
+  hush();
+  show();
+  startDials(checkSession, listening);
+  startPanels(hooks);
+}
+
+/** fill writes who is signed in wherever that stands. */
+function fill(user) {
+  const { session = {}, provider = "", acr = "" } = user.bff ?? {};
   const name = nameOf(user);
   const values = {
-    name, email: user.email ?? "", sub: user.sub, provider: user.bff?.provider ?? "",
+    name, email: user.email ?? "", sub: user.sub, provider, acr,
     initials: name.split(/\s+/).map((word) => word[0]).slice(0, 2).join(""),
     since: session.started_at ? new Date(session.started_at).toLocaleString() : "",
   };
   for (const place of all("[data-user]")) place.textContent = values[place.dataset.user];
-  one("#notice").hidden = true;
-  show();
-  startDials(checkSession);
-  startPanels(hooks);
 }
 
 const nameOf = (user) => user.name || user.preferred_username || user.email || user.sub;
@@ -103,7 +105,7 @@ async function checkSession() {
   try {
     const answer = await bff.session();
     if (answer.authenticated) showSession(answer);
-    else failed(new bff.Problem(401, { login_url: answer.login_url }));
+    else failed(bff.signedOut(answer));
   } catch (error) {
     failed(error);
   }
@@ -116,16 +118,18 @@ async function identify() {
   try {
     const answer = await bff.session();
     if (!answer.authenticated) {
-      failed(new bff.Problem(401, { login_url: answer.login_url }));
+      failed(bff.signedOut(answer));
       return;
     }
     const user = await bff.user();
-    if (user.sub === subject) {
+    if (user.sub === subject && state === "in") {
+      fill(user);
       showSession(answer);
+      loadDevices().catch(() => {}); // the list is as old as it was
       return;
     }
     // Nothing of the one person may stay on the other's page.
-    const changed = state === "in";
+    const changed = subject && user.sub !== subject;
     signedOut();
     signedIn(user);
     if (changed) say(`You are ${nameOf(user)} now.`, "The sign-in in another tab holds for this one too: they share the cookie.");
@@ -146,11 +150,23 @@ async function start() {
   try {
     // This answers 200 in any case: nobody is signed in is not an error.
     const { authenticated } = await bff.session();
-    if (authenticated) signedIn(await bff.user());
-    else signedOut();
+    if (!authenticated) return signedOut();
+    signedIn(await bff.user());
+    // Who comes back from a stronger sign-in goes on where it was asked for.
+    document.getElementById(location.hash.slice(1))?.scrollIntoView();
   } catch (error) {
-    if (error instanceof bff.Problem && error.status === 401) signedOut();
+    if (error.code === "signed_out") signedOut();
     else failed(error);
+  }
+}
+
+async function signOut() {
+  leaving = true;
+  try {
+    await bff.signOut();
+  } catch (error) {
+    leaving = false; // still signed in
+    failed(error);
   }
 }
 
@@ -162,9 +178,9 @@ document.addEventListener("click", (event) => {
     go(link.pathname);
   }
 });
-one("[data-do=sign-out]").addEventListener("click", () => bff.signOut().catch(failed));
+one("[data-do=sign-out]").addEventListener("click", signOut);
 one("#notice-retry").addEventListener("click", () => {
-  one("#notice").hidden = true;
+  hush();
   if (state === "in") checkSession();
   else start();
 });

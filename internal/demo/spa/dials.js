@@ -1,16 +1,20 @@
-// The three countdowns. The server says how much is left every few seconds;
-// in between the page counts by itself.
+// The three countdowns. The server says how much is left, the page counts by
+// itself in between. What the event stream tells need not be asked for; calls in
+// other tabs are not among it, so that the page asks now and then all the same.
 
 import { one, span } from "./dom.js";
 
 const poll = 4000;
+const pollListening = 30000;
 const dials = {}; // name → {left, at, most}
 let timer = 0;
 let ask = () => {};
+let listening = () => false;
 
-/** startDials keeps the dials going and calls refresh every few seconds. */
-export function startDials(refresh) {
+/** startDials keeps the dials going and calls refresh every few seconds, or more seldom while listening() is true. */
+export function startDials(refresh, told) {
   ask = refresh;
+  listening = told;
   ask();
   clearInterval(timer);
   let since = 0;
@@ -18,7 +22,7 @@ export function startDials(refresh) {
     draw();
     since += 1000;
     // A page that nobody looks at asks nothing.
-    if (since >= poll && !document.hidden) {
+    if (since >= (listening() ? pollListening : poll) && !document.hidden) {
       since = 0;
       ask();
     }

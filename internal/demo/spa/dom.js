@@ -30,6 +30,12 @@ export const clear = (list, text) => list.replaceChildren(make("li", { className
 
 export const clock = (when = new Date()) => when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
+/** when is a time of the past: of today without its date. */
+export function when(date) {
+  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return date.toDateString() === new Date().toDateString() ? time : `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
+}
+
 /** span is a time left, in as few characters as tell it. */
 export function span(seconds) {
   const s = Math.max(0, Math.floor(seconds));

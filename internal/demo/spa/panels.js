@@ -1,8 +1,13 @@
-// The panels of the first page: calls, the token log, streams and storage.
+// The panels of the first page: calls, the token log, streams and storage. Those
+// with more to them are in modules of their own.
 
 import * as bff from "./bff.js";
 import { clear, clock, facts, log, make, one, span } from "./dom.js";
+import { administrate, pay, quiet as forgetDemands } from "./demands.js";
+import { clearDevices, endDevice, endOthers, loadDevices } from "./devices.js";
 import { showSession, stopDials } from "./dials.js";
+import { listening, startEvents, stopEvents } from "./events.js";
+import { hideWarning } from "./warning.js";
 
 let failed = () => {};
 let refresh = () => {};
@@ -20,6 +25,8 @@ export function startPanels(hooks) {
   look();
   // Renewal is what there is to see here: it needs calls, and no clicks.
   setAuto(true);
+  startEvents(hooks);
+  loadDevices().catch(failed);
   if (wired) return;
   wired = true;
   const on = (name, act) => one(`[data-do=${name}]`).addEventListener("click", (event) => act(event.currentTarget));
@@ -27,6 +34,14 @@ export function startPanels(hooks) {
   on("burst", (button) => busy(button, burst));
   on("renew", (button) => busy(button, renew));
   on("look", look);
+  on("pay", (button) => busy(button, pay));
+  on("admin", (button) => busy(button, administrate));
+  on("devices", (button) => busy(button, loadDevices));
+  on("end-others", (button) => busy(button, endOthers));
+  one("#devices").addEventListener("click", ({ target }) => {
+    if (target.dataset.end) busy(target, () => endDevice(target.dataset.end));
+  });
+  one("#warning-stay").addEventListener("click", ({ currentTarget }) => busy(currentTarget, stay));
   on("sse", () => (stream ? closeStream() : openStream()));
   on("ws-close", () => socket?.close());
   one("#auto").addEventListener("change", (event) => setAuto(event.target.checked));
@@ -41,7 +56,11 @@ export function stopPanels() {
   setAuto(false);
   socket?.close();
   closeStream();
+  stopEvents();
   stopDials();
+  hideWarning();
+  clearDevices();
+  forgetDemands();
   lastToken = "";
   generation = 0;
   one("#api-answer").hidden = true;
@@ -94,7 +113,8 @@ async function call(options) {
     const answer = await bff.json("/api/whoami", options);
     report(`200 in ${Math.round(performance.now() - began)} ms at ${clock()}`, true);
     showAnswer(answer);
-    refresh();
+    // A call that is no activity changes nothing that the page isn't told of.
+    if (!options || !listening()) refresh();
   } catch (error) {
     report(error instanceof bff.Problem ? `${error.status}: ${error.message}` : "No answer.", false);
     failed(error);
@@ -148,6 +168,12 @@ async function renew() {
   // hurry does not bring a storm over the provider.
   const left = after.token?.expires_in ?? 0;
   said(left > (before.token?.expires_in ?? 0) ? "Renewed." : `Still good for ${span(left)}: nothing to renew yet.`);
+}
+
+/** stay keeps the session. The bar goes when the stream tells of it, or at once if there is none. */
+async function stay() {
+  showSession(await bff.renew());
+  if (!listening()) hideWarning();
 }
 
 function send(text) {
