@@ -179,7 +179,7 @@ func (e *eventStream) look() (next time.Duration, ok bool) {
 	} else {
 		e.warned, left = end.limit, warnedLook
 	}
-	if expiring && !e.send(eventExpiring, expiringEvent{end.limit, e.server.seconds(end.at)}) {
+	if expiring && !e.send(eventExpiring, expiringEvent{end.limit, int64(wholeSeconds(end.at.Sub(e.server.Manager.Now())))}) {
 		return 0, false
 	}
 	if renewed && !e.send(eventRenewed, e.server.sessionAnswer(state.Info)) {

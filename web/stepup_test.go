@@ -147,8 +147,9 @@ func TestRouteRequire(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStand(t, options{routes: strong, client: keepGroups})
 			s.providers[0].SetFaults(demo.Faults{Code: demo.Fault{EditIDToken: func(c map[string]any) {
-				if tt.groups != nil {
-					c["groups"] = tt.groups
+				c["groups"] = tt.groups
+				if tt.groups == nil {
+					delete(c, "groups")
 				}
 			}}})
 			b := s.signedIn(t, "alice")
