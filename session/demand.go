@@ -75,6 +75,11 @@ func (s *StepUp) Error() string {
 // may: signing in again as the same one does not help.
 var ErrNotPermitted = errors.New("session: a rule on its claims does not hold")
 
+// ageLeeway is how much older than Demand.MaxAge an authentication may be: more than a
+// sign-in allows for clocks that differ, and the way back from it takes. Else one that
+// was just accepted could be refused here, and go round in circles.
+const ageLeeway = 30 * time.Second
+
 // Check reports whether s satisfies the demand, what its user is first and then how
 // they signed in: ErrNotPermitted, or a *StepUp.
 func (d *Demand) Check(s *Session) error {
@@ -88,7 +93,7 @@ func (d *Demand) Check(s *Session) error {
 		}
 	}
 	weak := len(d.ACRValues) > 0 && !slices.Contains(d.ACRValues, c.ACR)
-	old := d.MaxAge > 0 && (c.AuthTime.IsZero() || s.m.now().Sub(c.AuthTime) > d.MaxAge)
+	old := d.MaxAge > 0 && (c.AuthTime.IsZero() || s.m.now().Sub(c.AuthTime) > d.MaxAge+ageLeeway)
 	if !weak && !old {
 		return nil
 	}

@@ -121,7 +121,7 @@ func TestDemandAge(t *testing.T) {
 		check(gold, unknown, "main platinum gold ")
 		check(recent, unknown, "main  600")
 		check(both, unknown, "main gold 600")
-		time.Sleep(10 * time.Minute)
+		time.Sleep(10*time.Minute + 30*time.Second)
 		check(both, fresh, "")
 		time.Sleep(time.Second)
 		check(both, fresh, "main gold 600")

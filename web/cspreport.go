@@ -31,12 +31,12 @@ var directives = map[string]bool{
 }
 
 // report is what is kept of one: nothing of a query, and no sample of a script.
-type report struct{ directive, blocked, document, script string }
+type report struct{ directive, blocked, origin, document, script string }
 
 // cspReport answers POST /bff/csp-report: browsers tell here what a policy of ours
 // made them block (M6). Anybody can send it, so it is bounded, and neither cookies nor
-// what sent it is looked at. Other sites' pages can't make a browser send these types
-// without asking first.
+// what sent it is looked at. Another site's policy may name this address too: what
+// does not speak of a page of ours is left out.
 func (s *Server) cspReport(c echo.Context) error {
 	w, r := c.Response(), c.Request()
 	client := byAddress(s.Client(r))
@@ -55,7 +55,13 @@ func (s *Server) cspReport(c echo.Context) error {
 	if err != nil {
 		return because(errReport, err)
 	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
+		reports = nil
+	}
 	for _, one := range reports[:min(len(reports), maxReports)] {
+		if one.origin != s.origin {
+			continue
+		}
 		s.Count.Reported(one.directive)
 		line := []slog.Attr{
 			slog.String("directive", one.directive), slog.String("blocked", one.blocked), slog.String("document", one.document),
@@ -119,7 +125,7 @@ func newReport(directive, blocked, document, script string) report {
 	if !directives[directive] {
 		directive = "other"
 	}
-	return report{directive, originOf(blocked), pathOf(document), pathOf(script)}
+	return report{directive, originOf(blocked), originOf(document), pathOf(document), pathOf(script)}
 }
 
 // originOf is what a report may say of an address elsewhere: its origin, or the

@@ -40,8 +40,16 @@ func TestCSPReport(t *testing.T) {
 	b.report(oldReports, `{"csp-report": {"effective-directive": "script-src-elem", "blocked-uri": "https://evil.example/x.js?secret=canary-q",
 		"document-uri": "https://example.com/orders?code=canary-q", "source-file": "https://example.com/app.js?canary-q", "script-sample": "canary-q"}}`).want(http.StatusNoContent)
 	b.report(newReports, `[{"type": "csp-violation", "body": {"effectiveDirective": "img-src", "blockedURL": "data", "documentURL": "https://example.com/"}},
-		{"type": "deprecation", "body": {}}, {"type": "csp-violation", "body": {"effectiveDirective": "made-up-by-a-client", "blockedURL": "inline"}}]`).want(http.StatusNoContent)
+		{"type": "deprecation", "body": {}}, {"type": "csp-violation", "body": {"effectiveDirective": "made-up-by-a-client", "blockedURL": "inline", "documentURL": "https://example.com/"}},
+		{"type": "csp-violation", "body": {"effectiveDirective": "font-src", "blockedURL": "https://victim.example", "documentURL": "https://evil.example/x"}}]`).want(http.StatusNoContent)
+	// Another site's policy may name our address, and so may what it embeds of us.
+	foreign := b.request("POST", "/bff/csp-report", "Content-Type", oldReports, "Sec-Fetch-Site", crossSite)
+	foreign.Body = io.NopCloser(strings.NewReader(`{"csp-report": {"effective-directive": "media-src", "document-uri": "https://example.com/"}}`))
+	b.do(foreign).want(http.StatusNoContent)
 	log := s.log.String()
+	if strings.Contains(log, "font-src") || strings.Contains(log, "media-src") || count.n["report: font-src"]+count.n["report: media-src"] != 0 {
+		t.Error("what other sites' pages did is told as ours")
+	}
 	for _, want := range []string{
 		`"directive":"script-src-elem","blocked":"https://evil.example","document":"/orders","script":"/app.js"`, `"directive":"img-src","blocked":"data","document":"/"`,
 		`"directive":"other","blocked":"inline"`,
@@ -65,12 +73,12 @@ func TestCSPReportBounds(t *testing.T) {
 	o, count := reporting(8)
 	s := newStand(t, o)
 	b := s.browser(t)
-	one := `{"csp-report": {"effective-directive": "img-src", "blocked-uri": "inline"}}`
+	one := `{"csp-report": {"effective-directive": "img-src", "blocked-uri": "inline", "document-uri": "https://example.com/a"}}`
 	b.report(oldReports, `{"csp-report": "`+strings.Repeat("x", 64<<10)+`"}`).problem(http.StatusRequestEntityTooLarge, "body_too_large")
 	b.report("text/plain", one).problem(http.StatusBadRequest, "report_refused")
 	b.report("", one).problem(http.StatusBadRequest, "report_refused")
 	b.report(oldReports, `{"csp-report": `).problem(http.StatusBadRequest, "report_refused")
-	many := strings.TrimSuffix(strings.Repeat(`{"type": "csp-violation", "body": {"effectiveDirective": "font-src"}},`, 500), ",")
+	many := strings.TrimSuffix(strings.Repeat(`{"type": "csp-violation", "body": {"effectiveDirective": "font-src", "documentURL": "https://example.com/"}},`, 500), ",")
 	b.report(newReports, "["+many+"]").want(http.StatusNoContent)
 	for range 3 {
 		b.report(oldReports, one).want(http.StatusNoContent)

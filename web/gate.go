@@ -18,7 +18,7 @@ func (s *Server) gates(escaped string) bool {
 func holdsPage(name string) bool {
 	for _, v := range encodings {
 		if page, ok := strings.CutSuffix(name, v.suffix); ok {
-			return isPage(contentType(page))
+			return isPage(contentType(page)) || isXML(contentType(page))
 		}
 	}
 	return false

@@ -189,3 +189,76 @@ func TestGateIsNoActivity(t *testing.T) {
 		b.navigate(typed, "/").want(http.StatusFound)
 	})
 }
+
+// A server may answer with a page in many ways: whoever is signed out gets it by none
+// of them, and no part of one.
+func TestGateOfWhatServersSend(t *testing.T) {
+	const secret = "members only"
+	for name, tt := range map[string]struct {
+		header http.Header
+		kind   string
+		ranges string
+		socket bool
+	}{
+		"several ranges":       {kind: "text/html", ranges: "bytes=0-3,4-11"},
+		"a handshake":          {kind: "text/html", socket: true},
+		"a list of types":      {kind: "text/html,x"},
+		"the last of a list":   {kind: "text/plain, text/html"},
+		"a comment":            {kind: "text/html(x)"},
+		"capitals and a blank": {kind: "TEXT/HTML ;a"},
+		"XML":                  {kind: "application/xml"},
+		"a feed":               {kind: "application/atom+xml"},
+		"trailers":             {kind: "text/html", header: http.Header{"Trailer": {"X-Secret"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for name, values := range tt.header {
+					w.Header()[name] = values
+				}
+				w.Header().Set("Content-Type", tt.kind)
+				w.Header().Set("Cache-Control", "public, max-age=600")
+				if tt.header == nil {
+					http.ServeContent(w, r, "", time.Time{}, strings.NewReader(secret))
+					return
+				}
+				_, _ = w.Write([]byte(secret))
+				w.Header().Set("X-Secret", secret)
+			}))
+			t.Cleanup(server.Close)
+			s := newStand(t, withAppServer(parse(server.URL), web.AppConfig{Gate: true}))
+			b := s.browser(t)
+			headers := []string{"Range", tt.ranges}
+			if tt.socket {
+				headers = []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13",
+					"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Origin", s.origin}
+			}
+			a := b.do(b.request("GET", "/x", headers...))
+			if a.StatusCode != http.StatusUnauthorized || strings.Contains(a.body, secret) || a.Trailer.Get("X-Secret") != "" ||
+				!strings.Contains(a.Header.Get("Cache-Control"), "no-store") {
+				t.Errorf("%d %s, headers %v, trailers %v", a.StatusCode, a.text(), a.Header, a.Trailer)
+			}
+		})
+	}
+}
+
+// M1: XML and drawings can be opened as documents of this origin: then they run
+// nothing.
+func TestMarkupIsInert(t *testing.T) {
+	files := fstest.MapFS{"index.html": {Data: []byte("<title>app</title>")}, "a.svg": {Data: []byte("<svg/>")}, "a.xml": {Data: []byte("<a/>")}, "a.js": {Data: []byte("1")}}
+	server := httptest.NewServer(http.FileServerFS(files))
+	t.Cleanup(server.Close)
+	for name, o := range map[string]options{
+		"files":    {web: func(c *web.Config) { c.SPA = files }},
+		"upstream": withAppServer(parse(server.URL), web.AppConfig{}),
+	} {
+		b := newStand(t, o).browser(t)
+		for _, path := range []string{"/a.svg", "/a.xml"} {
+			if csp := b.navigate(typed, path).want(http.StatusOK).Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "sandbox; default-src 'none'") {
+				t.Errorf("%s: %s has the policy %q", name, path, csp)
+			}
+		}
+		if csp := b.fetch("GET", "/a.js").want(http.StatusOK).Header.Get("Content-Security-Policy"); csp != "" {
+			t.Errorf("%s: a script has the policy %q", name, csp)
+		}
+	}
+}

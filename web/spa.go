@@ -61,13 +61,13 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, escaped strin
 	}
 	defer func() { _ = file.Close() }()
 	kind := contentType(file.name)
-	if s.gates(escaped) && (isPage(kind) || holdsPage(file.name)) {
+	if s.gates(escaped) && (isPage(kind) || isXML(kind) || holdsPage(file.name)) {
 		if err := s.turnedAway(r); err != nil {
 			return s.turnAway(w, r, err)
 		}
 	}
 	if !isPage(kind) {
-		s.app.assetHeaders(w.Header(), s.app.cacheRule(r, escaped, file.name))
+		s.app.assetHeaders(w.Header(), kind, s.app.cacheRule(r, escaped, file.name))
 		return s.files.send(w, r, file, kind)
 	}
 	if s.app.nonced {
@@ -123,14 +123,6 @@ var kinds = map[string]string{
 func contentType(name string) string {
 	ext := strings.ToLower(path.Ext(name))
 	return cmp.Or(kinds[ext], mime.TypeByExtension(ext), "application/octet-stream")
-}
-
-// isPage reports whether browsers show what is of that type as a page of this
-// origin.
-func isPage(kind string) bool {
-	kind, _, _ = strings.Cut(kind, ";")
-	kind = strings.Trim(kind, " \t")
-	return strings.EqualFold(kind, "text/html") || strings.EqualFold(kind, "application/xhtml+xml")
 }
 
 // namesFile reports whether name can't be a path of the application's own

@@ -2,8 +2,13 @@ package web
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
+
+// bundled are the kinds of files whose names bundlers make. Documents and pictures have
+// names that people make, and those look like anything.
+var bundled = []string{".js", ".mjs", ".css", ".map", ".wasm", ".woff2", ".woff", ".ttf", ".otf"}
 
 // leastHash is how many characters of a hash bundlers put into a name, at least.
 const leastHash = 8
@@ -15,6 +20,7 @@ const leastHash = 8
 // isn't.
 func hashedName(name string) bool {
 	name = path.Base(name)
+	kind := strings.ToLower(path.Ext(name))
 	stem := strings.TrimSuffix(name, path.Ext(name))
 	at := strings.LastIndexAny(stem, "-.")
 	if at < 0 {
@@ -24,11 +30,14 @@ func hashedName(name string) bool {
 	if len(part) < leastHash || longestDigits(part) >= leastHash { // a date, a number
 		return false
 	}
+	if !slices.Contains(bundled, kind) {
+		return len(part) >= 2*leastHash && isHex(part)
+	}
 	return isHex(part) || isMixed(part)
 }
 
 // isHex reports whether part is a hash in hexadecimal: digits and letters have
-// changed twice at least, which words with a number don't do.
+// changed three times at least, which words with a number don't do.
 func isHex(part string) bool {
 	changes := 0
 	for i := range len(part) {
@@ -40,7 +49,7 @@ func isHex(part string) bool {
 			changes++
 		}
 	}
-	return changes >= 2
+	return changes >= 3
 }
 
 // isMixed reports whether part is a hash with capitals, as in base64url: its

@@ -72,7 +72,11 @@ func newApp(c AppConfig) app {
 // reporting makes Report ready. Some browsers know the old directive only, others
 // want the new one.
 func (a *app) reporting(address string) {
-	if a.Report {
+	switch {
+	case a.Report && strings.HasPrefix(address, "http:"):
+		// Chromium reports by neither way where the new one is named without TLS.
+		a.reports = "; report-uri " + address
+	case a.Report:
 		a.reports, a.endpoint = "; report-uri "+address+"; report-to csp", `csp="`+address+`"`
 	}
 }
@@ -106,8 +110,11 @@ func (a *app) cacheRule(r *http.Request, escaped, name string) string {
 	return cacheAsk
 }
 
-func (a *app) assetHeaders(h http.Header, cache string) {
+func (a *app) assetHeaders(h http.Header, kind, cache string) {
 	h.Set("Cache-Control", cache)
+	if isMarkup(kind) {
+		h.Set("Content-Security-Policy", markupPolicy)
+	}
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	a.own(h)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strings"
 )
 
 // leastPolicy is the Content-Security-Policy of a page whose server has none: what
@@ -17,10 +18,11 @@ func (s *Server) fromUpstream(w http.ResponseWriter, r *http.Request, escaped st
 	if err := s.guardApp(r); err != nil {
 		return err
 	}
-	if !isWebSocket(r) {
-		w = &appAnswer{ResponseWriter: w, s: s, r: r, gated: s.gates(escaped)}
+	if strings.Contains(r.Header.Get("Range"), ",") {
+		// Several ranges come in a wrapping that doesn't say what is in it.
+		r.Header.Del("Range")
 	}
-	route.ServeHTTP(w, r)
+	route.ServeHTTP(&appAnswer{ResponseWriter: w, s: s, r: r, gated: s.gates(escaped)}, r)
 	return nil
 }
 
@@ -46,7 +48,16 @@ type appAnswer struct {
 	r       *http.Request
 	gated   bool
 	decided bool
-	refused bool // another answer was given in its place
+	refused bool        // another answer was given in its place
+	lost    http.Header // of the one that was refused: what comes after its header
+}
+
+// Header implements http.ResponseWriter.
+func (w *appAnswer) Header() http.Header {
+	if w.refused {
+		return w.lost
+	}
+	return w.ResponseWriter.Header()
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -86,13 +97,11 @@ func (w *appAnswer) decide() {
 	}
 	w.decided = true
 	h := w.Header()
-	page := false
-	for _, kind := range h["Content-Type"] {
-		page = page || isPage(kind)
-	}
-	if w.gated && (page || holdsPage(w.r.URL.Path)) {
+	kinds := h["Content-Type"]
+	page := isPage(kinds...)
+	if w.gated && (page || isXML(kinds...) || holdsPage(w.r.URL.Path)) {
 		if err := w.s.turnedAway(w.r); err != nil {
-			w.refused = true
+			w.refused, w.lost = true, http.Header{}
 			clear(h)
 			w.s.commonHeaders(h)
 			if err := w.s.turnAway(w.ResponseWriter, w.r, err); err != nil {
@@ -102,6 +111,9 @@ func (w *appAnswer) decide() {
 		}
 	}
 	if !page {
+		if isMarkup(kinds...) {
+			h["Content-Security-Policy"] = []string{markupPolicy}
+		}
 		w.s.app.own(h)
 		return
 	}

@@ -174,3 +174,31 @@ func TestRouteRequire(t *testing.T) {
 		})
 	}
 }
+
+// B7: clocks that differ by more than a sign-in allows for are told there; by less, the
+// page is shown. A browser never goes round in circles.
+func TestStepUpDoesNotLoop(t *testing.T) {
+	page := func(routes []proxy.Config) []proxy.Config {
+		return append(routes, proxy.Config{
+			Path: "/vault/", Upstream: routes[0].Upstream, StripPrefix: "/vault",
+			Demand: session.Demand{Auth: session.AuthRequired, MaxAge: time.Minute, Documents: session.DocumentsAllow},
+		})
+	}
+	for _, tt := range []struct {
+		behind time.Duration
+		passes bool
+	}{{0, true}, {65 * time.Second, true}, {69 * time.Second, true}, {75 * time.Second, false}} {
+		s := newStand(t, options{routes: page})
+		s.providers[0].SetFaults(demo.Faults{Code: demo.Fault{EditIDToken: func(c map[string]any) {
+			c["auth_time"] = s.now().Add(-tt.behind).Unix()
+		}}})
+		b := s.browser(t)
+		a := b.signIn("alice", "?max_age=60&return_to=/vault/whoami")
+		if !tt.passes {
+			a.problem(http.StatusBadGateway, "sign_in_failed")
+			continue
+		}
+		a.want(http.StatusOK) // the hop
+		b.navigate(ourOrigin, "/vault/whoami").want(http.StatusOK)
+	}
+}

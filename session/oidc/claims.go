@@ -3,7 +3,9 @@ package oidc
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloakroom/cloakroom/session"
@@ -106,7 +108,7 @@ func (c *Client) show(to, from object) {
 			shown += len(v)
 		}
 	}
-	for name := range c.kept {
+	for _, name := range slices.Sorted(maps.Keys(c.kept)) { // which one is lost is no chance
 		v := from[name]
 		switch {
 		case to.has(name) || !from.has(name):
@@ -117,7 +119,7 @@ func (c *Client) show(to, from object) {
 			kept += len(v)
 		}
 	}
-	for name := range c.claims {
+	for _, name := range slices.Sorted(maps.Keys(c.claims)) {
 		v := from[name]
 		if c.kept[name] || to.has(name) || !from.has(name) || len(v) > maxClaim || shown+len(v) > maxClaims {
 			continue
@@ -132,7 +134,8 @@ func (c *Client) show(to, from object) {
 // stand for is.
 func (c *Client) lacking(id object) bool {
 	for name := range c.kept {
-		if !id.has(name) {
+		first, _, _ := strings.Cut(name, ".") // a path into a claim
+		if !id.has(name) && !id.has(first) {
 			return true
 		}
 	}
