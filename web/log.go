@@ -47,6 +47,10 @@ func (s *Server) logProblem(r *http.Request, p Problem, err error) (reference st
 	if own.error != nil {
 		attrs = append(attrs, slog.String("reason", own.reason), slog.String("provider", own.provider))
 	}
+	if current, ok := session.FromContext(r.Context()); ok {
+		info := current.Info()
+		attrs = append(attrs, slog.String("session", current.Ref()), slog.String("provider", info.Provider), slog.String("sub", info.Subject))
+	}
 	attrs = append(attrs, slog.String("error", err.Error()))
 	from := s.sourceOf(r, p, err)
 	switch {

@@ -23,7 +23,11 @@ func (s *Server) proxied(w http.ResponseWriter, r *http.Request, d session.Deman
 	switch {
 	case err == nil:
 		if err := d.Check(current); err != nil {
-			return s.unsatisfied(w, r, d, err)
+			r = r.WithContext(session.NewContext(r.Context(), current)) // the log says whose it was
+			if err := s.unsatisfied(w, r, d, err); err != nil {
+				s.Fail(w, r, err)
+			}
+			return nil
 		}
 		if d.Activity && isActivity(r) {
 			current.Touch()

@@ -171,6 +171,9 @@ func TestRouteRequire(t *testing.T) {
 				t.Error("the app sees a claim that it may not know")
 			}
 			b.fetch("GET", "/api/whoami").want(http.StatusOK)
+			if told := strings.Contains(s.log.String(), `"sub":"u-1001","error":"session: a rule on its claims does not hold: groups"`); told == (tt.want == http.StatusOK) {
+				t.Errorf("the log says who was refused: %v", told)
+			}
 		})
 	}
 }

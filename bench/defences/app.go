@@ -5,7 +5,7 @@ package main
 var ofApp = []defence{
 	{
 		Name: "a page that is compressed is gated too", File: "web/gate.go",
-		Old: "			return isPage(contentType(page))\n", New: "			return page == \"\"\n",
+		Old: "return isPage(contentType(page)) || isXML(contentType(page))", New: "return page == \"\"",
 		Package: "./web", Test: "TestGateSignedOut",
 	},
 	{
@@ -85,7 +85,7 @@ var ofApp = []defence{
 	},
 	{
 		Name: "of a report's addresses no query is told (N1)", File: "web/cspreport.go",
-		Old: "return report{directive, originOf(blocked), pathOf(document), pathOf(script)}", New: "return report{directive, originOf(blocked), document, pathOf(script)}",
+		Old: "pathOf(document), pathOf(script)}", New: "document, pathOf(script)}",
 		Package: "./web", Test: "TestCSPReport",
 	},
 }

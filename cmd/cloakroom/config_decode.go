@@ -54,7 +54,11 @@ func (d *decoder) decode(node ast.Node, o option) {
 		return
 	}
 	if composite(o.value.Type()) {
-		d.errorf(o.key, "expected %s, found a single value", describe(o.value.Type()))
+		wanted := describe(o.value.Type())
+		if o.single {
+			wanted = "keys and values, such as {claim: groups, any: [admin]}, or a list of these"
+		}
+		d.errorf(o.key, "expected %s, found a single value", wanted)
 		return
 	}
 	if err := d.scalar(node, o); err != nil {

@@ -70,7 +70,7 @@ routes: there is neither a route nor spa.dir: nothing would be served`},
 		{name: "one file for two things", new: "keys_file: data/x\nstore: {bolt: {path: ./data/x}}\n",
 			want: `10:1: keys_file: is the same file as store.bolt.path`},
 		{name: "a policy without pages", new: "spa: {csp: default-src 'self'}\n",
-			want: `10:7: spa.csp: spa.dir is missing, so there is no page to protect`},
+			want: `10:7: spa.csp: spa.dir and spa.upstream are missing, so there is no page to protect`},
 		{name: "nothing to serve", old: "routes:\n  - path: /api/\n    upstream: http://127.0.0.1:9000\n", new: "",
 			want: `routes: there is neither a route nor spa.dir: nothing would be served`},
 	}

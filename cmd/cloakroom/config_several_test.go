@@ -129,6 +129,9 @@ func TestSeveralProvidersWarnings(t *testing.T) {
 	headers := func(list string) string {
 		return strings.Replace(several("", ""), "path: /api/", "path: /api/\n    headers: "+list, 1)
 	}
+	demand := func(text string) string {
+		return strings.Replace(several("", ""), "path: /api/", "path: /api/\n    "+text, 1)
+	}
 	const nameless = "tells the API who a user is"
 	for _, tt := range []struct {
 		name, config, want string // empty: no warning
@@ -137,6 +140,9 @@ func TestSeveralProvidersWarnings(t *testing.T) {
 		{"an API that knows only sub", headers("{X-User: sub, X-Mail: email, X-Name: name}"), nameless + " (X-Mail, X-User), and not at which of the providers"},
 		{"an API that knows sub and iss", headers("{X-User: sub, X-Issuer: iss}"), ""},
 		{"an API that knows a name", headers("{X-Name: name}"), ""},
+		{"a rule of any provider", demand("require: {claim: groups, any: [admin]}"), "routes[0].require: takes the word of every provider here"},
+		{"a level of any provider", demand("acr_values: [gold]"), "routes[0].acr_values: takes the word of every provider here"},
+		{"a rule of one provider", demand("acr_values: [gold]\n    require: [{claim: groups, any: [admin]}, {claim: iss, any: ['https://id.example.com']}]"), ""},
 		{"one issuer twice", strings.Replace(headers("{X-User: sub}"), "https://id.partner.example", "https://id.example.com", 1),
 			"providers[1].issuer: is that of providers[0] too: its users are the same people there and here"},
 	} {

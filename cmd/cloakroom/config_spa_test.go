@@ -29,10 +29,14 @@ func TestAppMeaning(t *testing.T) {
 10:33: spa.immutable[1]: must begin with /
 10:41: spa.immutable[2]: has an empty segment (//)
 10:52: spa.immutable[4]: is given twice`},
+		{name: "an app from Cloakroom itself", new: "spa: {upstream: 'http://localhost:8080'}\n",
+			want: `10:7: spa.upstream: leads back to Cloakroom itself (listen), which would call itself until nothing is left; write the address of the server behind`},
+		{name: "pages of ours that are public", new: "spa: {dir: dist, gate: true, public: [/bff/x]}\n",
+			want: `10:39: spa.public[0]: lies under base_path, where there is nothing of the app; remove it`},
 		{name: "a gate before nothing", new: "spa: {gate: true}\n",
-			want: `10:7: spa.gate: spa.dir is missing, so there is no page to keep`},
+			want: `10:7: spa.gate: spa.dir and spa.upstream are missing, so there is no page to keep`},
 		{name: "headers of nothing", new: "spa: {headers: {X-A: b}}\n",
-			want: `10:7: spa.headers: spa.dir is missing, so there is nothing to send them with`},
+			want: `10:7: spa.headers: spa.dir and spa.upstream are missing, so there is nothing to send them with`},
 		{name: "headers that are not for here", new: `spa:
   dir: dist
   headers:

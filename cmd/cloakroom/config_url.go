@@ -92,3 +92,18 @@ func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
 }
+
+// leadsBack is said of an upstream that is this Cloakroom.
+const leadsBack = "leads back to Cloakroom itself (listen), which would call itself until nothing is left; write the address of the server behind"
+
+// ourselves reports whether u is where this Cloakroom listens, as far as the file
+// tells.
+func (v validator) ourselves(u *url.URL) bool {
+	host, port, err := net.SplitHostPort(v.cfg.Listen)
+	if err != nil || u.Port() != port {
+		return false
+	}
+	// Without a host, or with 0.0.0.0, it listens on loopback too.
+	any := host == "" || host == "0.0.0.0" || host == "::"
+	return u.Hostname() == host || loopback(u.Hostname()) && (any || loopback(host))
+}

@@ -72,6 +72,8 @@ func (v validator) upstream(key string, r *Route) {
 	switch why := upstreamProblem(u); {
 	case why != "":
 		v.errorf(at, "%s", why)
+	case v.ourselves(u):
+		v.errorf(at, "%s", leadsBack)
 	case u.Scheme == "http" && v.at.set(key+".upstream_tls"):
 		v.errorf(key+".upstream_tls", "upstream is http; write https, or remove this")
 	case u.Scheme == "http" && !loopback(u.Hostname()) && r.Auth != "none" && r.Token != "none":

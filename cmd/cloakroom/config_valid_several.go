@@ -46,8 +46,9 @@ func (v validator) ownRegistration(i int, key string, p Provider) {
 	}
 }
 
-// nameless warns of APIs that are told who a user is by a claim alone: with
-// several issuers the same sub, or e-mail address, may be two people (B9).
+// nameless warns of routes that take any provider's word: with several issuers the
+// same sub, or e-mail address, may be two people (B9), and whoever runs one of them may
+// claim any group, and any level of authentication.
 func (v validator) nameless() {
 	issuers := map[string]bool{}
 	for _, p := range v.cfg.Providers {
@@ -57,21 +58,36 @@ func (v validator) nameless() {
 		return
 	}
 	for i, r := range v.cfg.Routes {
-		var said []string
-		issuer := false
-		for name, claim := range r.Headers {
-			switch claim {
-			case "iss":
-				issuer = true
-			case "sub", "email", "preferred_username":
-				said = append(said, name)
+		key := fmt.Sprintf("routes[%d]", i)
+		if said := saysWho(r.Headers); len(said) > 0 {
+			v.warnf(key+".headers", "tells the API who a user is (%s), and not at which of the providers: the same value may be two people; add a header with iss, such as X-Issuer: iss", strings.Join(said, ", "))
+		}
+		ofIssuer := slices.ContainsFunc(r.Require, func(r Rule) bool { return r.Claim == "iss" })
+		for _, demand := range []struct {
+			name string
+			made bool
+		}{{"require", len(r.Require) > 0}, {"acr_values", len(r.ACRValues) > 0}} {
+			if demand.made && !ofIssuer {
+				v.warnf(key+"."+demand.name, "takes the word of every provider here; add the rule {claim: iss, any: [ISSUER]} to require, with the issuers that may say so")
 			}
 		}
-		if len(said) > 0 && !issuer {
-			slices.Sort(said)
-			v.warnf(fmt.Sprintf("routes[%d].headers", i), "tells the API who a user is (%s), and not at which of the providers: the same value may be two people; add a header with iss, such as X-Issuer: iss", strings.Join(said, ", "))
+	}
+}
+
+// saysWho returns the headers that name a user by a claim alone, sorted; none if one
+// of headers says whose claim that is.
+func saysWho(headers map[string]string) []string {
+	var said []string
+	for name, claim := range headers {
+		switch claim {
+		case "iss":
+			return nil
+		case "sub", "email", "preferred_username":
+			said = append(said, name)
 		}
 	}
+	slices.Sort(said)
+	return said
 }
 
 // endpointOrigins accepts what an endpoint's URL can begin with: scheme, host and

@@ -18,6 +18,8 @@ func (v validator) spa() {
 		switch why := upstreamProblem(s.Upstream); {
 		case why != "":
 			v.errorf("spa.upstream", "%s", why)
+		case v.ourselves(s.Upstream):
+			v.errorf("spa.upstream", "%s", leadsBack)
 		case s.Dir != "":
 			v.errorf("spa.upstream", "spa.dir is given too, and only one of them can have the app's files; remove one")
 		}
@@ -30,7 +32,7 @@ func (v validator) spa() {
 		v.errorf("spa.public", "spa.gate is false, so that every page is open; write gate: true, or remove this")
 	}
 	if s.Gate && !s.Served() && !v.has("spa.dir") && !v.has("spa.upstream") {
-		v.errorf("spa.gate", "spa.dir is missing, so there is no page to keep")
+		v.errorf("spa.gate", "spa.dir and spa.upstream are missing, so there is no page to keep")
 	}
 }
 
@@ -41,7 +43,7 @@ func (v validator) policy() {
 	case strings.ContainsFunc(s.CSP, unprintable):
 		v.errorf("spa.csp", "must be one line of ASCII; fold long text with >-")
 	case !s.Served() && !v.has("spa.dir") && !v.has("spa.upstream"):
-		v.errorf("spa.csp", "spa.dir is missing, so there is no page to protect")
+		v.errorf("spa.csp", "spa.dir and spa.upstream are missing, so there is no page to protect")
 	case strings.Contains(s.CSP, "{nonce}") && s.Upstream != nil:
 		v.errorf("spa.csp", "has {nonce}, but what comes from spa.upstream is not rewritten; leave spa.csp out there, or serve the built app with spa.dir")
 	case strings.Contains(strings.ReplaceAll(s.CSP, "'nonce-{nonce}'", ""), "{nonce}"):
@@ -95,7 +97,7 @@ func (v validator) appHeaders() {
 		seen[canonical] = true
 	}
 	if len(v.cfg.SPA.Headers) > 0 && !v.cfg.SPA.Served() && !v.has("spa.dir") && !v.has("spa.upstream") {
-		v.errorf("spa.headers", "spa.dir is missing, so there is nothing to send them with")
+		v.errorf("spa.headers", "spa.dir and spa.upstream are missing, so there is nothing to send them with")
 	}
 }
 
@@ -108,6 +110,8 @@ func (v validator) appPaths(key string, list []string) {
 		case v.has(at):
 		case why != "":
 			v.errorf(at, "%s", why)
+		case path == v.cfg.BasePath || strings.HasPrefix(path, v.cfg.BasePath+"/"):
+			v.errorf(at, "lies under base_path, where there is nothing of the app; remove it")
 		case path == "/" && key == "spa.public":
 			v.errorf(at, "covers everything; write gate: false instead")
 		case path == "/":

@@ -176,7 +176,8 @@ func (l listeners) close() error {
 // it wants users back after their logout.
 func registered(id, secret, redirectURI string) demo.Client {
 	c := demo.Client{ID: id, Secret: secret, RedirectURIs: []string{redirectURI}}
-	if base, ok := strings.CutSuffix(redirectURI, "/callback"); ok {
+	// .../callback, or .../callback/NAME of one of several providers
+	if base, name, ok := strings.Cut(redirectURI, "/callback"); ok && !strings.Contains(strings.TrimPrefix(name, "/"), "/") {
 		c.PostLogoutRedirectURIs = []string{base + "/logout/callback"}
 	}
 	return c
@@ -244,7 +245,7 @@ func (d *demoCmd) greet(env *environment, cfg *Config, provider *demo.Server) {
 			secret = "the secret " + demoSecret
 		}
 		env.say("  Client    %s, for %s, with %s", d.ClientID, d.RedirectURI, secret)
-		env.say("  API       %s: /whoami, /orders, /sse", cfg.Routes[0].Upstream)
+		env.say("  API       %s: /whoami, /orders, /payments, /sse", cfg.Routes[0].Upstream)
 	}
 	env.say("  Data      in a temporary folder, gone when you stop")
 	env.say("  Stop      with Ctrl-C")

@@ -76,6 +76,21 @@ play('what was typed survives the end of the session', async (s) => {
   assert.deepEqual(s.complaints, []);
 });
 
+// Nobody can see that a window was closed: the app offers ways out.
+play('a window that was closed can be opened again, and a call given up', async (s) => {
+  const context = await s.newBrowser();
+  const page = await open(s, context);
+  await page.getByLabel('Note for the tailor').fill('Short.');
+  await (await popup(page, () => order(page))).close();
+  const again = await popup(page, () => page.getByRole('button', { name: 'Open it again' }).click());
+  await again.close();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByText('Cancelled.').waitFor();
+  await logIn(await popup(page, () => order(page)));
+  await page.getByText('Ordered.').waitFor();
+  assert.equal(await page.getByLabel('Note for the tailor').inputValue(), 'Short.');
+});
+
 // C11: the stronger sign-in, without leaving the page.
 play('a payment asks for a stronger sign-in and is made after it', async (s) => {
   const page = await open(s, await s.newBrowser());
@@ -112,7 +127,7 @@ play('two tabs that need a sign-in open one window', async (s) => {
   const window = await popup(first, () => order(first));
   await window.getByLabel('User').waitFor();
   await submit(second);
-  await second.getByText('…', { exact: true }).waitFor();
+  await second.getByText('Sign in in the window that has opened.').waitFor();
   await logIn(window);
   for (const page of [first, second]) await page.getByText('Ordered.').waitFor();
   assert.equal(opened.length, 1);

@@ -17,6 +17,8 @@ const pages = [
 export function App() {
   const { status, user, endReason, error, login, logout } = useSession<Claims>();
   const [path, go] = usePath();
+  // Whoever was signed in may have typed something: then the page stays.
+  const signIn = () => void login({ popup: endReason !== null }).catch(() => {});
   if (status === "loading") return <p className="middle">{error ? "The server does not answer. Trying again …" : "One moment …"}</p>;
   return (
     <>
@@ -35,13 +37,13 @@ export function App() {
             <button onClick={() => void logout()}>Sign out</button>
           </div>
         ) : (
-          <button onClick={() => void login()}>Sign in</button>
+          <button onClick={signIn}>Sign in</button>
         )}
       </header>
       <Ending />
       {status === "signed-out" && (
         <p role="status" className="notice">
-          {endReason ? over[endReason] ?? "Your session is over." : "You are not signed in."} What you have typed stays.
+          {endReason ? `${over[endReason] ?? "Your session is over."} What you have typed stays.` : "You are not signed in."}
         </p>
       )}
       <main>

@@ -10,9 +10,9 @@ export function NewOrder() {
   const task = useTask();
   const send = (event: FormEvent) => {
     event.preventDefault();
-    task.run(async () => {
+    task.run(async (signal) => {
       const body = JSON.stringify({ item: "Wool coat", note });
-      await json("/api/orders", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+      await json("/api/orders", { method: "POST", headers: { "Content-Type": "application/json" }, body, signal });
       return "Ordered.";
     });
   };

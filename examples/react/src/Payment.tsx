@@ -6,8 +6,9 @@ import { useTask } from "./useTask.ts";
 export function Payment() {
   const task = useTask();
   const pay = () =>
-    task.run(async () => {
-      await json("/api/payments", { method: "POST" });
+    task.run(async (signal) => {
+      const body = JSON.stringify({ to: "Coat shop", amount: 120 });
+      await json("/api/payments", { method: "POST", headers: { "Content-Type": "application/json" }, body, signal });
       return "Paid.";
     });
   return (

@@ -15,6 +15,9 @@ export const cloakroom = createClient<Claims>({ signIn: "popup" });
 /** json calls the API and returns what it answers, or throws what went wrong. */
 export async function json<T>(path: string, init?: Parameters<typeof cloakroom.fetch>[1]): Promise<T> {
   const response = await cloakroom.fetch(path, init);
-  if (!response.ok) throw new Error(`The API answered ${response.status}.`);
+  if (!response.ok) {
+    const { why = "" } = (await response.json().catch(() => ({}))) as { why?: string };
+    throw new Error(`The API answered ${response.status}${why && `: ${why}`}.`);
+  }
   return (await response.json()) as T;
 }

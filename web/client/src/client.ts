@@ -77,12 +77,21 @@ export function createClient<C extends object = Claims>(options: Options = {}): 
   // Loaded when somebody first wants to know: not all apps do, and none at once.
   let watch: Promise<Watch> | undefined;
   const popup = createPopups(base, session);
-  let sub: string | undefined; // whom user() told of last
+  let known: string | undefined; // who user() told of last: iss is the provider's
+
+  let asked = false;
 
   async function call(input: RequestInfo | URL, init: RequestInit): Promise<Response> {
     const response = await send(input, { ...init, credentials: "same-origin" });
     const error = await refusal(response, base);
-    if (!error) return response;
+    if (!error) {
+      // Whose page it is must be known before that user's session is over.
+      if (!known && !asked && signIn === "popup") {
+        asked = true;
+        void user().catch(() => (asked = false));
+      }
+      return response;
+    }
     if (error.code === "signed_out") void watch?.then((w) => w.doubt());
     throw error;
   }
@@ -100,7 +109,7 @@ export function createClient<C extends object = Claims>(options: Options = {}): 
   async function user(): Promise<User<C> | null> {
     try {
       const found = await ask<User<C>>("/user");
-      sub = found.sub;
+      known = `${found.bff.provider} ${found.sub}`;
       return found;
     } catch (error) {
       if ((error as CloakroomError | null)?.code === "signed_out") return null;
@@ -122,11 +131,12 @@ export function createClient<C extends object = Claims>(options: Options = {}): 
       const { code, loginUrl: at = login } = error;
       if (code !== "signed_out" && code !== "step_up_required") throw error;
       if (mode === "redirect") return redirect(loginURL(at, {}, returnPlace({})), error);
-      const before = sub;
+      const before = known;
       await popup({ at, options: { signal: signal ?? undefined }, anew: code !== "signed_out", asked: false, error });
       void watch?.then((w) => w.recheck());
       // What one user has typed is not sent in the name of another.
-      if (before && (await user())?.sub !== before) throw error;
+      await user();
+      if (before && known !== before) throw failed("other_user", 0, "Somebody else has signed in. The call was not made.");
       return again(error);
     }
   }
@@ -164,7 +174,7 @@ export function createClient<C extends object = Claims>(options: Options = {}): 
       const { logout_url } = await ask<{ logout_url: string }>("/logout", "POST");
       const url = new URL(logout_url, location.origin);
       if (!/^https?:$/.test(url.protocol)) throw new TypeError("logout_url can't be followed");
-      const gone = leave(url.href).catch(() => {});
+      const gone = leave(url.href, undefined, true).catch(() => {});
       void watch?.then((w) => w.tell({ type: "ended", reason: "logout", login_url: login }));
       return gone;
     },

@@ -17,6 +17,8 @@ export type ErrorCode =
   | "internal"
   /** Of the client itself, with status 0: the popup was given up. */
   | "sign_in_abandoned"
+  /** Of the client itself, with status 0: another user signed in than was there before. */
+  | "other_user"
   /** Of the client itself: something else than Cloakroom answered under its base path. */
   | "unexpected_answer"
   | (string & {});

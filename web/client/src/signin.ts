@@ -58,11 +58,12 @@ const isLeaving = (): boolean => Date.now() - left < haste;
 
 /**
  * Leaves the page for url. The first call wins, so that a sign-out is not
- * overtaken by a call that finds nobody signed in. The promise settles only if
- * the user comes back to the page as it was: then it rejects with error.
+ * overtaken by a call that finds nobody signed in; but a sign-out, which is final,
+ * overtakes all. The promise settles only if the user comes back to the page as it was:
+ * then it rejects with error.
  */
-export function leave(url: string, error?: unknown): Promise<never> {
-  if (!isLeaving()) {
+export function leave(url: string, error?: unknown, final = false): Promise<never> {
+  if (final || !isLeaving()) {
     left = Date.now();
     location.assign(url);
   }
@@ -191,10 +192,13 @@ export function createPopups(base: string, session: () => Promise<Session>): (wa
     if (current && (wanted.asked || (clicked() && Date.now() - shown > haste))) current.show(wanted);
     const run = (current ??= begin(wanted));
     run.waiting++;
+    let aborted = (): void => {};
     return new Promise<void>((resolve, reject) => {
-      signal?.addEventListener("abort", () => reject(signal.reason));
+      aborted = () => reject(signal?.reason);
+      signal?.addEventListener("abort", aborted);
       run.done.then(resolve, () => reject(wanted.error));
     }).finally(() => {
+      signal?.removeEventListener("abort", aborted);
       if (!--run.waiting) run.giveUp();
     });
   };

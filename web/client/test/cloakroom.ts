@@ -24,6 +24,9 @@ export class Cloakroom {
   /** Answers of the test's own, by call. */
   readonly answers: Map<string, (request: Request) => Response | Promise<Response>> = new Map();
 
+  /** The provider that users are from. */
+  provider = "main";
+
   /** Begins a session, as the callback of a sign-in does. */
   signIn(user = "ada", acr = "1"): Kept {
     const startedAt = new Date(Date.UTC(2026, 0, 2, 9, 0, count++)).toISOString();
@@ -83,7 +86,7 @@ export class Cloakroom {
   }
 
   user(s: Kept): object {
-    return { sub: s.user, name: s.user, bff: { provider: "main", acr: s.acr, session: this.times()?.session } };
+    return { sub: s.user, name: s.user, bff: { provider: this.provider, acr: s.acr, session: this.times()?.session } };
   }
 }
 

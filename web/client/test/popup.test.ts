@@ -107,6 +107,41 @@ test("a Request is made again with its body, a stream is not", async () => {
   expect(cloakroom.bodies.filter((b) => b === "gone")).toHaveLength(1);
 });
 
+test("the same sub at another provider is somebody else", async () => {
+  const tab = openTab();
+  cloakroom.signIn("ada");
+  for (const [user, provider] of [
+    ["bob", "main"],
+    ["ada", "partner"],
+  ] as const) {
+    cloakroom.signIn("ada");
+    await tab.user();
+    cloakroom.session = null;
+    const call = outcome(tab.fetch("/api/orders", { method: "POST", body: `${user} of ${provider}` }));
+    await vi.waitFor(() => expect(browser.locks.held("cloakroom-login")).toBe(true));
+    await settle();
+    cloakroom.provider = provider;
+    finish(user);
+    expect(await call).toMatchObject({ code: "other_user" });
+    cloakroom.provider = "main";
+    expect(cloakroom.bodies.filter((b) => b === `${user} of ${provider}`)).toHaveLength(1);
+  }
+});
+
+test("a page that nobody has called user() on knows its user all the same", async () => {
+  const tab = openTab();
+  cloakroom.signIn("ada");
+  await tab.fetch("/api/orders");
+  await settle();
+  cloakroom.session = null;
+  const call = outcome(tab.fetch("/api/orders", { method: "POST", body: "ada's" }));
+  await vi.waitFor(() => expect(browser.locks.held("cloakroom-login")).toBe(true));
+  await settle();
+  finish("bob");
+  expect(await call).toMatchObject({ code: "other_user" });
+  expect(cloakroom.bodies.filter((b) => b === "ada's")).toHaveLength(1);
+});
+
 test("what one user typed is not sent as another's", async () => {
   const tab = openTab();
   cloakroom.signIn("ada");
@@ -122,7 +157,7 @@ test("what one user typed is not sent as another's", async () => {
     finish(user);
     const got = await call;
     if (times === 2) expect(got).toMatchObject({ status: 200 });
-    else expect(got).toMatchObject({ code: "signed_out" });
+    else expect(got).toMatchObject({ code: "other_user", status: 0 });
     expect(cloakroom.bodies.filter((b) => b === user)).toHaveLength(times);
   }
   expect((await tab.fetch("/api/orders", { method: "POST", body: "bob's own" })).status).toBe(200);

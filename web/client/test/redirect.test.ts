@@ -138,6 +138,16 @@ describe("a call that finds nobody signed in", () => {
     expect(browser.assign.mock.calls).toEqual([["https://id.example/logout?x=1"]]);
   });
 
+  test("is overtaken by a sign-out: single sign-on would bring the user straight back", async () => {
+    const tab = openTab({ signIn: "redirect" });
+    void outcome(tab.fetch("/api/orders"));
+    await vi.waitFor(() => expect(browser.assign).toHaveBeenCalledTimes(1));
+    cloakroom.signIn();
+    void tab.logout();
+    await vi.waitFor(() => expect(browser.assign).toHaveBeenCalledTimes(2));
+    expect(browser.assign.mock.calls[1]).toEqual(["https://id.example/logout?x=1"]);
+  });
+
   test("in the background it does nothing", async () => {
     const error = await outcome(openTab().fetch("/api/orders", { background: true }));
     expect(error).toBeInstanceOf(CloakroomError);
