@@ -63,7 +63,7 @@ func (c *call) answer(res *http.Response) error {
 	err := c.copy(res.Body, left)
 	switch {
 	case err == nil:
-		_ = res.Body.Close() // fills in the trailers
+		_ = res.Body.Close()                    // fills in the trailers
 		copyTrailers(c.w.Header(), res.Trailer) // another answer may have taken this one's place
 	case stream && c.ctx.Err() == errOver:
 		// An event stream has no end that it could miss.
