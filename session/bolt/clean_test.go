@@ -106,7 +106,7 @@ func TestLeafDamagedAfterStop(t *testing.T) {
 		damage func(p []byte)
 		usable bool // bbolt does not notice
 	}{
-		{"number", 2, func(p []byte) { p[0] ^= 1 }, false},
+		{"number", 150, func(p []byte) { p[0] ^= 1 }, false},
 		{"zeroed", 299, func(p []byte) { clear(p[:pageSize]) }, false},
 		{"key out of order", 200, func(p []byte) { copy(p[16+int(binary.NativeEndian.Uint32(p[20:])):], "\xff\xff") }, false},
 		{"pages that are not its own", 201, func(p []byte) { p[12]++ }, true},
