@@ -20,7 +20,11 @@ import (
 
 // limited has these rates, behind a proxy that says who the client is.
 func limited(r web.Rates, o options) options {
+	others := o.web
 	o.web = func(c *web.Config) {
+		if others != nil {
+			others(c)
+		}
 		c.Rates = r
 		c.Client = web.TrustedProxies([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")})
 	}
