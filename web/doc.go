@@ -10,6 +10,7 @@
 // webhooks and probes must be able to call it. WebSocket handshakes need our
 // Origin even there.
 //
-// The files neither read nor set the session cookie. Nothing outside
-// /bff/callback and /bff/logout ever sets or clears it.
+// The files neither read nor set the session cookie, but for pages behind the gate,
+// which read it. It is set by /bff/callback, cleared by /bff/logout alone, and issued
+// anew on guarded answers (see reissue).
 package web

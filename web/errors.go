@@ -24,7 +24,9 @@ type Refusal struct {
 	Code   string
 	Allow  []string // for 405: the methods there are
 	texts  string   // the name of its texts; empty: Code
-	Err    error
+
+	retryAfter int // seconds; 0: not told
+	Err        error
 }
 
 // Error gives the code and the cause.
@@ -66,11 +68,7 @@ func (s *Server) problem(err error) Problem {
 	)
 	switch {
 	case errors.As(err, &own):
-		p := s.newProblem(own)
-		if own.Code == errBusy.Code {
-			p.retryAfter = busyRetry
-		}
-		return p
+		return s.newProblem(own)
 	case errors.As(err, &step):
 		p := s.newProblem(errStepUp)
 		p.LoginURL = s.stepUpURL(step, "")
@@ -117,7 +115,7 @@ func wholeSeconds(d time.Duration) int {
 }
 
 func (s *Server) newProblem(r *Refusal) Problem {
-	p := Problem{Type: "urn:cloakroom:" + r.Code, Status: r.Status, Code: r.Code, texts: cmp.Or(r.texts, r.Code), allow: r.Allow}
+	p := Problem{Type: "urn:cloakroom:" + r.Code, Status: r.Status, Code: r.Code, texts: cmp.Or(r.texts, r.Code), retryAfter: r.retryAfter, allow: r.Allow}
 	switch r {
 	case errSignedOut, errMeanwhile, errTransaction, errInterrupted, errSignIn, errStepUp:
 		p.LoginURL = s.base + "/login"

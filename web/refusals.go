@@ -24,7 +24,7 @@ var (
 	errMeanwhile   = &Refusal{Status: 403, Code: "signed_out_meanwhile"}
 	errUnavailable = &Refusal{Status: 503, Code: "unavailable"}
 	errStreams     = &Refusal{Status: 429, Code: "too_many_streams"}
-	errBusy        = &Refusal{Status: 503, Code: "too_many_event_streams"}
+	errBusy        = &Refusal{Status: 503, Code: "too_many_event_streams", retryAfter: busyRetry}
 	errTooMany     = &Refusal{Status: 429, Code: "too_many_requests"}
 	errInterrupted = &Refusal{Status: 503, Code: "sign_in_interrupted"}
 	errSignIn      = &Refusal{Status: 502, Code: "sign_in_failed"}
